@@ -48,7 +48,10 @@ class Contract:
         return self.task != "regression"
 
 
-def load_contract(path: Path = Path(__file__).with_name("contract.yml")) -> Contract:
+CONTRACT = Path(__file__).with_name("contract.yml")
+
+
+def load_contract(path: Path = CONTRACT) -> Contract:
     """Read the contract that stands beside this file."""
     text = yaml.safe_load(path.read_text(encoding="utf-8"))
     return Contract(
@@ -122,7 +125,8 @@ def check_labelled(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     if repeated.any():
         first = rows.loc[repeated, contract.id_column].iloc[0]
         raise ContractError(
-            f"The identifier '{first}' in column '{contract.id_column}' stands in more than one row: it must tell rows apart."
+            f"The identifier '{first}' in column '{contract.id_column}' stands in more than one row: "
+            "it must tell rows apart."
         )
     if contract.is_classification:
         _check_classes(rows[contract.target], contract)
@@ -145,7 +149,8 @@ def _check_classes(target: pd.Series, contract: Contract) -> None:
         )
     if contract.classes:
         return
-    if contract.task == "binary_classification" and len(found) != 2 or len(found) < 2:
-        wanted = "two classes" if contract.task == "binary_classification" else "at least two classes"
+    is_binary = contract.task == "binary_classification"
+    if len(found) < 2 or (is_binary and len(found) > 2):
+        wanted = "two classes" if is_binary else "at least two classes"
         shown = ", ".join(f"'{value}'" for value in found[:5]) + (", ..." if len(found) > 5 else "")
         raise ContractError(f"The target '{contract.target}' needs {wanted}, but holds {len(found)}: {shown}.")

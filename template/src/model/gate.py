@@ -11,7 +11,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Gate:
-    """What `gate.json` holds. Lower metrics are better; `interval` is of the opponent's metric less the challenger's."""
+    """What `gate.json` holds: lower metrics are better, `interval` is of the opponent's less the challenger's."""
 
     decision: Decision
     metric: str
@@ -59,7 +59,8 @@ def decide(
     mine, theirs = scores["challenger"], scores[opponent_name]
     if mine is None or theirs is None or not np.isfinite([mine, theirs]).all():
         broken = "challenger" if mine is None or not np.isfinite(mine) else opponent_name
-        return _gate("RETAIN", metric, scores, None, f"The {broken} has no {metric} on the holdout: nothing is promoted.")
+        reason = f"The {broken} has no {metric} on the holdout: nothing is promoted."
+        return _gate("RETAIN", metric, scores, None, reason)
 
     low, high = _interval(metric, challenger, opponent)
     improvement, needed = theirs - mine, margin * theirs
@@ -68,7 +69,7 @@ def decide(
         reason = f"{compared}: an improvement of {improvement:.4g}, less than the {needed:.4g} asked for."
         return _gate("RETAIN", metric, scores, (low, high), reason)
     if low <= 0:
-        reason = f"{compared}, but the improvement's 95 % interval, {low:.4g} to {high:.4g}, reaches zero: it may be noise."
+        reason = f"{compared}, but the 95 % interval of the improvement, {low:.4g} to {high:.4g}, reaches zero."
         return _gate("RETAIN", metric, scores, (low, high), reason)
     reason = f"{compared}: an improvement of {improvement:.4g} (95 % interval {low:.4g} to {high:.4g})."
     return _gate("PROMOTE", metric, scores, (low, high), reason)

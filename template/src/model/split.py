@@ -20,7 +20,9 @@ def shares(identifiers: pd.Series, seed: str) -> np.ndarray:
     return np.fromiter((int.from_bytes(digest) / 2**64 for digest in digests), float, len(identifiers))
 
 
-def split(rows: pd.DataFrame, identifiers: pd.Series, holdout_share: float, seed: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split(
+    rows: pd.DataFrame, identifiers: pd.Series, holdout_share: float, seed: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return training rows and holdout rows."""
     held_out = shares(identifiers, seed) < holdout_share
     return rows[~held_out], rows[held_out]

@@ -22,7 +22,13 @@ def load() -> pd.DataFrame:
     scheduled = rows["hour"] * 100 + rows["minute"]
     identifier = rows["carrier"] + rows["flight"].astype(str) + "-" + rows["origin"] + rows["dest"]
     return rows.assign(
-        flight_id=identifier + "-" + rows["month"].astype(str) + "-" + rows["day"].astype(str) + "-" + scheduled.astype(str),
+        flight_id=identifier
+        + "-"
+        + rows["month"].astype(str)
+        + "-"
+        + rows["day"].astype(str)
+        + "-"
+        + scheduled.astype(str),
         scheduled_hour=rows["hour"],
         arrival=(rows["arr_delay"] >= LATE_MINUTES).map({True: "late", False: "on_time"}),
     )
