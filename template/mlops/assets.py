@@ -10,10 +10,10 @@ import pandas as pd
 
 from mlops.errors import WrongInputError
 from mlops.files import replace_folder
-from mlops.project import LABELLED_DATA, PRODUCTION_DATA, ROOT, STATE
+from mlops.project import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT, STATE
 from model.contract import Contract, ContractError, check_labelled, load_contract
 from model.split import split
-from model.tables import write_mltable
+from model.tables import read_mltable, write_mltable
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Data
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mlops.client import Client
 
 PRODUCTION_SHARE = 0.3
-DATA = ROOT / "data"
+TO_COME = ROOT / "data" / "to_come"
+LATER = ROOT / "data" / "later"
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,15 @@ def build_data(client: "Client") -> list[BuiltAsset]:
     except ContractError as error:
         raise WrongInputError(str(error)) from error
     without_labels = [contract.id_column, *([contract.time_column] if contract.time_column else []), *contract.features]
+    labels = parts.labelled[[contract.id_column, contract.target]]
     built = [
         register_rows(client, LABELLED_DATA, parts.labelled),
+        register_rows(client, LABELS, labels),
         register_rows(client, PRODUCTION_DATA, parts.production[without_labels]),
     ]
-    # What production learns later: the labels of its rows, and the rows that have yet to drift in.
-    _write(pd.concat([parts.production, parts.later]), DATA / "to_come")
+    # What nobody knows yet: the labels of production rows, and the rows of a later period.
+    write_table(parts.production, TO_COME)
+    write_table(parts.later, LATER)
     return built
 
 
@@ -93,7 +97,9 @@ def _is_later(rows: pd.DataFrame, contract: Contract) -> pd.Series:
     return times >= pd.Timestamp(contract.training_until, tz="UTC") + pd.Timedelta(days=1)
 
 
-def register_rows(client: "Client", definition: Path, rows: pd.DataFrame) -> BuiltAsset:
+def register_rows(
+    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object] | None = None
+) -> BuiltAsset:
     """Write rows where the asset's YAML points and register them: a new version unless one holds the same rows."""
     from azure.ai.ml import load_data
 
@@ -107,7 +113,7 @@ def register_rows(client: "Client", definition: Path, rows: pd.DataFrame) -> Bui
     asset.version = version
     asset.tags = {"content": content, "rows": str(len(rows))}
     folder = definition.parent / str(asset.path)
-    _write(rows, folder, {"name": name, "version": version})
+    write_table(rows, folder, {"name": name, "version": version} | (metadata or {}))
     if not same:
         client.data.create_or_update(asset)
     return BuiltAsset(name, version, len(rows), is_new=same is None)
@@ -123,7 +129,21 @@ def versions_of(client: "Client", name: str) -> list["Data"]:
         return []
 
 
-def _write(rows: pd.DataFrame, folder: Path, metadata: dict[str, str] | None = None) -> None:
+def newest_version(client: "Client", name: str) -> str | None:
+    """Return a data asset's newest version."""
+    newest = max((int(str(data.version)) for data in versions_of(client, name)), default=None)
+    return None if newest is None else str(newest)
+
+
+def read_asset(client: "Client", name: str, version: str) -> pd.DataFrame:
+    """Read an MLTable asset: from the workspace's storage, or from the laptop's folder."""
+    data = client.data.get(name, version=version)
+    path = str(data.path)
+    return read_mltable(path if path.startswith("azureml:") else Path(str(data.base_path)) / path)
+
+
+def write_table(rows: pd.DataFrame, folder: Path, metadata: dict[str, object] | None = None) -> None:
+    """Replace a table's folder at once."""
     staging = STATE / "staging" / folder.name
     shutil.rmtree(staging, ignore_errors=True)
     write_mltable(rows, staging, metadata or {})

@@ -3,17 +3,24 @@
 import logging
 import sys
 import warnings
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops.client import Target, connect
+from mlops.client import Target, connect, connect_laptop
 from mlops.errors import RunFailedError, WrongInputError
+
+if TYPE_CHECKING:
+    from mlops.shifts import Shift
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Where = Annotated[
     Target | None, typer.Option("--target", help="Where to act; without it MLOPS_TARGET decides, else the laptop.")
+]
+ShiftName = Annotated[
+    str | None, typer.Option("--shift", help="The drift: offset, scale, next_season (flights), label_noise or none.")
 ]
 
 
@@ -33,6 +40,123 @@ def train(target: Where = None) -> None:
     from mlops.training import train
 
     show_training(train(connect(target)))
+
+
+@app.command()
+def deploy(
+    version: Annotated[
+        str | None, typer.Option(help="The model version; without it the newest that has not failed.")
+    ] = None,
+    max_latency_ms: Annotated[
+        float, typer.Option(help="What 95 % of the requests must not take longer than.")
+    ] = 1000.0,
+    target: Where = None,
+) -> None:
+    """Roll a model version out; anything wrong puts the old one back."""
+    from mlops.deploy import deploy, refuse_failed
+    from mlops.display import say, show_rollout
+    from mlops.rollout import Limits
+
+    result = deploy(connect(target), version, Limits(milliseconds=max_latency_ms), say)
+    show_rollout(result)
+    refuse_failed(result)
+
+
+@app.command()
+def invoke(
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="How many rows; without it as many as a window holds.")
+    ] = None,
+    drift: Annotated[
+        str | None, typer.Option(help="Send rows with this drift: offset, scale, next_season, label_noise.")
+    ] = None,
+    target: Where = None,
+) -> None:
+    """Send production rows to the endpoint."""
+    from mlops.display import show_sent
+    from mlops.production import invoke
+
+    shift = _shift(drift)
+    show_sent(invoke(connect(target), [shift] if shift else [], rows))
+
+
+@app.command()
+def monitor() -> None:
+    """Run the monitor once over the rows since its last run."""
+    from mlops.display import show_monitor
+    from mlops.monitor import run_monitor
+
+    show_monitor(run_monitor(connect_laptop()))
+
+
+@app.command()
+def drift(
+    baseline: Annotated[Path, typer.Option(help="The rows to compare with: CSV, Parquet or an MLTable folder.")],
+    production: Annotated[Path, typer.Option(help="The rows to judge: CSV, Parquet or an MLTable folder.")],
+    numerical: Annotated[str, typer.Option(help="Columns to take as numbers, whatever they look like: a,b")] = "",
+    categorical: Annotated[str, typer.Option(help="Columns to take as categories, whatever they look like: a,b")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Compute Azure's drift and quality metrics of two files."""
+    from mlops.compare import compare_files
+    from mlops.display import show_comparison
+
+    show_comparison(compare_files(baseline, production, _names(numerical), _names(categorical)), json)
+
+
+@app.command()
+def calibrate(
+    runs_per_alarm: Annotated[int, typer.Option(min=2, help="One false alarm at most in so many runs.")] = 20,
+    version: Annotated[str | None, typer.Option(help="The model version whose reference decides.")] = None,
+    target: Where = None,
+) -> None:
+    """Write thresholds into the monitor's YAML at which chance alone hardly ever rings."""
+    from mlops.display import show_calibration
+    from mlops.monitor import calibrate_monitor, monitor_file
+
+    show_calibration(calibrate_monitor(connect(target), version, runs_per_alarm), monitor_file())
+
+
+@app.command()
+def retrain(
+    job: Annotated[str | None, typer.Option(help="The name of the training job, as triage gives it.")] = None,
+    target: Where = None,
+) -> None:
+    """Train on the old and the newly labelled rows."""
+    from mlops.display import show_training
+    from mlops.retrain import retrain
+
+    show_training(retrain(connect(target), job))
+
+
+@app.command()
+def loop(shift: ShiftName = None) -> None:
+    """Go once around: data, training, deployment, drift, alarm, retraining, and quiet again."""
+    from mlops.display import LoopDisplay
+    from mlops.loop import Outcome, load_progress, run_loop
+    from mlops.report import write_report
+
+    progress = load_progress(_shift(shift))
+    with LoopDisplay(progress) as display:
+        outcome = run_loop(connect_laptop(), progress, display.update)
+    path = write_report(progress)
+    display.show_end(path)
+    if outcome is not Outcome.CLOSED:
+        sys.exit(1)
+
+
+def _shift(name: str | None) -> "Shift | None":
+    from mlops.shifts import Shift
+
+    if name is None:
+        return None
+    if name not in list(Shift):
+        raise WrongInputError(f"There is no drift '{name}': choose {', '.join(Shift)}.")
+    return Shift(name)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def run() -> None:

@@ -45,6 +45,22 @@ def connect(target: Target | None = None) -> "Client":
     return _connect_workspace()
 
 
+def connect_laptop() -> "LocalClient":
+    """Return the emulator's client, for what Azure does by itself and only a laptop has to be told to do.
+
+    Raises:
+        WrongInputError: MLOPS_TARGET says azure.
+    """
+    from mlops.local.client import LocalClient
+
+    if current_target() is not Target.LOCAL:
+        raise WrongInputError(
+            "This runs on the laptop only: on Azure the schedule runs the monitor, "
+            "and `az ml schedule trigger` runs it at once."
+        )
+    return LocalClient(STATE)
+
+
 def current_target() -> Target:
     """Return what MLOPS_TARGET says, the laptop without it.
 

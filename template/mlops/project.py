@@ -10,7 +10,12 @@ STATE = ROOT / ".azureml-local"
 
 PIPELINE = ROOT / "pipelines" / "ci_pipeline.yml"
 TRAINING_ENVIRONMENT = ROOT / "environments" / "training.yml"
+ONLINE_ENDPOINT = ROOT / "endpoints" / "online" / "endpoint" / "endpoint.yml"
+ONLINE_DEPLOYMENT = ROOT / "endpoints" / "online" / "deployment" / "deployment.yml"
+SERVING_ENVIRONMENT = ROOT / "environments" / "inference.yml"
 LABELLED_DATA = ROOT / "resources" / "data" / "labelled.yml"
+LABELS = ROOT / "resources" / "data" / "labels.yml"
+REFERENCE_DATA = ROOT / "resources" / "data" / "reference.yml"
 PRODUCTION_DATA = ROOT / "resources" / "data" / "production.yml"
 
 

@@ -12,7 +12,7 @@ from azure.ai.ml.entities import PipelineJob
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops.assets import versions_of
+from mlops.assets import newest_version
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import read_json
 from mlops.project import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, model_name, read_yaml
@@ -55,7 +55,7 @@ def train(client: "Client", job_name: str | None = None) -> TrainingResult:
 def load_pipeline(client: "Client", job_name: str | None = None) -> PipelineJob:
     """Load the pipeline's YAML and fix what a run decides: its name, data version, commit and environment version."""
     asset = read_yaml(LABELLED_DATA)["name"]
-    newest = max((int(str(data.version)) for data in versions_of(client, asset)), default=None)
+    newest = newest_version(client, asset)
     if newest is None:
         raise WrongInputError(f"There is no data asset {asset} yet: run `mlops data` first.")
     job: Any = load_job(PIPELINE)

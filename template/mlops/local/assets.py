@@ -56,8 +56,14 @@ class _Versions:
 class DataOperations(_Versions):
     """`ml_client.data`: an asset's content is copied, as an upload is, and never changes afterwards."""
 
-    def __init__(self, folder: Path):
-        super().__init__(folder, "data asset", load_data)
+    def __init__(self, state: Path):
+        super().__init__(state / "data", "data asset", load_data)
+        self._state = state
+
+    def content(self, data: Data) -> Path:
+        """Return where an asset's content is."""
+        path = str(data.path)
+        return local_path(self._state, path) if path.startswith("azureml://") else Path(data.base_path) / path
 
     def create_or_update(self, data: Data) -> Data:
         """Register a data asset.
@@ -65,7 +71,10 @@ class DataOperations(_Versions):
         Raises:
             ResourceExistsError: the version exists with other content.
         """
-        source = (Path(data.base_path) / str(data.path)).resolve()
+        if str(data.path).startswith("azureml://datastores/"):
+            # A folder that goes on filling, such as a deployment's collected rows, is named, not copied.
+            return self._save(data, self._staging(), path=str(data.path))
+        source = self.content(data).resolve()
         existing = self._folder / str(data.name) / str(data.version)
         if existing.exists():
             if _same_files(source, existing / "content"):
@@ -100,6 +109,17 @@ class ComponentOperations(_Versions):
     def create_or_update(self, component: Component) -> Component:
         """Register a component."""
         return self._save(component, self._staging())
+
+
+def local_path(state: Path, address: str) -> Path:
+    """Return where a datastore path or a job's output is on the laptop; other paths are as they are."""
+    if address.startswith("azureml://datastores/"):
+        name, _, path = address.removeprefix("azureml://datastores/").partition("/paths/")
+        return state / "datastores" / name / path
+    if address.startswith("azureml://jobs/"):
+        job, _, output = address.removeprefix("azureml://jobs/").partition("/outputs/")
+        return state / "jobs" / job / "outputs" / output
+    return Path(address)
 
 
 def _same_files(left: Path, right: Path) -> bool:

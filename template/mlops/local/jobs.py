@@ -8,17 +8,20 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from azure.ai.ml.entities import PipelineJob
+from azure.ai.ml.entities import PipelineJob, SystemData
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.files import read_json, write_json
+from mlops.local import clock
 from mlops.local.assets import DataOperations
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
@@ -42,14 +45,21 @@ class Run:
     experiment: str
     status: str = "Running"
     error: str = ""
+    created_at: str = ""
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def creation_context(self) -> SystemData:
+        """Return when it was created, as the SDK's jobs do."""
+        return SystemData(created_at=datetime.fromisoformat(self.created_at) if self.created_at else None)
 
 
 class JobOperations:
     """`ml_client.jobs`."""
 
-    def __init__(self, folder: Path, data: DataOperations, tracking_uri: str):
-        self._folder, self._data, self._tracking_uri = folder, data, tracking_uri
+    def __init__(self, state: Path, data: DataOperations, tracking_uri: str):
+        self._state, self._folder = state, state / "jobs"
+        self._data, self._tracking_uri = data, tracking_uri
         self._threads: dict[str, threading.Thread] = {}
 
     def create_or_update(self, job: PipelineJob) -> PipelineJob:
@@ -66,12 +76,21 @@ class JobOperations:
         folder = self._folder / job.name
         shutil.rmtree(folder, ignore_errors=True)
         run = Run(job.name, str(job.experiment_name), steps=[Step(name) for name in _order(definition["jobs"])])
-        write_json(folder / "job.json", asdict(run))
-        pipeline = _Pipeline(run, definition, inputs, folder, self._tracking_uri)
-        thread = threading.Thread(target=pipeline.run, name=job.name)
-        self._threads[job.name] = thread
-        thread.start()
+        self.start(run, _Pipeline(run, definition, inputs, folder, self._tracking_uri).run)
         return job
+
+    def start(self, run: Run, work: Callable[[], None]) -> None:
+        """Start a job's work, which keeps the job's file up to date from then on."""
+        run.created_at = clock.now(self._state).isoformat()
+        write_json(self._folder / run.name / "job.json", asdict(run))
+        thread = threading.Thread(target=work, name=run.name)
+        self._threads[run.name] = thread
+        thread.start()
+
+    def list(self) -> Iterator[Run]:
+        """Return every job."""
+        for file in sorted(self._folder.glob("*/job.json")):
+            yield self.get(file.parent.name)
 
     def get(self, name: str) -> Run:
         """Return a job with its status and steps."""
@@ -107,8 +126,7 @@ class JobOperations:
         if not isinstance(value, dict):
             return str(value)
         name, _, version = str(value["path"]).removeprefix("azureml:").replace("@latest", ":").partition(":")
-        data = self._data.get(name, version or None, label=None if version else "latest")
-        return str(Path(data.base_path) / str(data.path))
+        return str(self._data.content(self._data.get(name, version or None, label=None if version else "latest")))
 
 
 class _Pipeline:

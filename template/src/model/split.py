@@ -13,10 +13,14 @@ import pandas as pd
 from model.contract import check_labelled, load_contract
 from model.tables import read_metadata, read_mltable, write_json, write_rows
 
+REPEAT = "@"
+"""What follows it in an identifier numbers repeated measurements of one thing, which stay on one side together."""
+
 
 def shares(identifiers: pd.Series, seed: str) -> np.ndarray:
     """Return a number in [0, 1) for each identifier, evenly spread and the same on every machine."""
-    digests = (blake2b(f"{seed}:{name}".encode(), digest_size=8).digest() for name in identifiers)
+    things = (f"{seed}:{str(name).partition(REPEAT)[0]}" for name in identifiers)
+    digests = (blake2b(thing.encode(), digest_size=8).digest() for thing in things)
     return np.fromiter((int.from_bytes(digest) / 2**64 for digest in digests), float, len(identifiers))
 
 
@@ -43,9 +47,13 @@ def main() -> None:
     training, holdout = split(rows, rows[contract.id_column], arguments.holdout_share, arguments.seed)
     if training.empty or holdout.empty:
         raise SystemExit(f"{len(rows)} rows are too few to make both a training part and a holdout.")
+    metadata = read_metadata(arguments.data)
+    # A retraining appends the newest labelled slice: the training part ends with its own rows of it.
+    newest = rows[contract.id_column].tail(int(metadata.get("newest_rows", len(rows))))
+    metadata["newest_training_rows"] = int(training[contract.id_column].isin(newest).sum())
     write_rows(training, arguments.training)
     write_rows(holdout, arguments.holdout)
-    write_json(arguments.training / "asset.json", read_metadata(arguments.data))
+    write_json(arguments.training / "asset.json", metadata)
     print(f"{len(training)} training rows, {len(holdout)} holdout rows")
 
 

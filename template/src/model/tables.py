@@ -10,8 +10,8 @@ import yaml
 ROWS = "rows.parquet"
 
 
-def read_mltable(folder: Path) -> pd.DataFrame:
-    """Read an MLTable asset the way Azure does."""
+def read_mltable(folder: Path | str) -> pd.DataFrame:
+    """Read an MLTable asset, from a folder or an azureml:// address, the way Azure does."""
     import mltable
 
     return mltable.load(str(folder)).to_pandas_dataframe()

@@ -1,0 +1,106 @@
+"""Production for the laptop and for demonstrations: rows are sent to the endpoint, their labels come in later."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mlops.assets import LATER, TO_COME, newest_version, read_asset, register_rows, write_table
+from mlops.errors import WrongInputError
+from mlops.files import read_json, write_json
+from mlops.project import LABELS, ROOT, STATE, read_yaml
+from mlops.scoring import score
+from mlops.shifts import Shift, shift_rows
+from model.contract import Contract, load_contract
+from model.split import REPEAT
+from model.tables import read_mltable
+
+if TYPE_CHECKING:
+    from mlops.client import Client
+
+AWAITING = ROOT / "data" / "awaiting_labels"
+VISITS = STATE / "visits.json"
+MOST_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a window of production was."""
+
+    rows: int
+    requests: int
+    shifts: tuple[str, ...]
+
+
+def window_rows() -> int:
+    """Return how many rows a window holds: all production rows, up to 20,000."""
+    return min(len(read_mltable(_prepared(TO_COME))), MOST_ROWS)
+
+
+def invoke(
+    client: "Client",
+    shifts: Sequence[Shift] = (),
+    rows: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sent:
+    """Send production rows to the endpoint, shifted if asked, and keep their labels until they are due.
+
+    Raises:
+        WrongInputError: there is no data or no endpoint.
+        RunFailedError: the endpoint refused a request.
+    """
+    contract = load_contract()
+    labelled = read_mltable(_prepared(ROOT / "data" / "labelled"))
+    window = production_window(contract, labelled, shifts, rows or window_rows())
+    labels = window[[contract.id_column, contract.target]]
+    awaiting = pd.concat([read_mltable(AWAITING), labels]) if AWAITING.exists() else labels
+    write_table(awaiting, AWAITING)
+    requests = score(client, window[[contract.id_column, *contract.features]], progress)
+    return Sent(len(window), requests, tuple(shifts))
+
+
+def production_window(contract: Contract, labelled: pd.DataFrame, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
+    """Return the next window's rows, others than last time as far as there are others, each with a fresh identifier."""
+    source = LATER if Shift.NEXT_SEASON in shifts else TO_COME
+    pool = read_mltable(_prepared(source))
+    if source is LATER:
+        pool = next_season(pool, contract)
+    visits = read_json(VISITS) if VISITS.exists() else {}
+    visit = int(visits.get("count", 0)) + 1
+    write_json(VISITS, {"count": visit})
+    order = np.random.default_rng(0).permutation(len(pool))
+    taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (visit - 1) * rows) % len(pool)]]
+    window = taken.assign(**{contract.id_column: taken[contract.id_column] + f"{REPEAT}{visit}"}).reset_index(drop=True)
+    for shift in shifts:
+        window = shift_rows(window, shift, labelled, contract)
+    return window
+
+
+def next_season(later: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return the first quarter of a year after the training period."""
+    times = pd.to_datetime(later[str(contract.time_column)], utc=True, format="ISO8601")
+    return later[times < times.min() + pd.Timedelta(days=91)]
+
+
+def deliver_labels(client: "Client") -> int:
+    """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in."""
+    if not AWAITING.exists():
+        return 0
+    name = str(read_yaml(LABELS)["name"])
+    known = newest_version(client, name)
+    due = read_mltable(AWAITING)
+    old = read_asset(client, name, known) if known else due.head(0)
+    contract = load_contract()
+    register_rows(client, LABELS, pd.concat([old, due]).drop_duplicates(contract.id_column, ignore_index=True))
+    shutil.rmtree(AWAITING)
+    return len(due)
+
+
+def _prepared(folder: Path) -> Path:
+    if not folder.exists():
+        raise WrongInputError(f"There is no production data in {folder.relative_to(ROOT)}: run `mlops data` first.")
+    return folder
