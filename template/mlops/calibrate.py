@@ -27,6 +27,7 @@ FAR_ROWS = 20_000
 
 PREDICTION = "prediction"
 ERRORS = ("rmse", "error_rate")
+RARE = ("null_value_rate", "out_of_bounds_rate", "error_rate")
 BELOW = ("two_sample_kolmogorov_smirnov_test", "pearsons_chi_squared_test", "normalized_discounted_cumulative_gain")
 
 
@@ -86,7 +87,10 @@ def calibrate(
         order = draw.permutation(len(reference))
         tables = Tables(reference.iloc[order[window:]], reference.iloc[order[:window]], target)
         runs.append(extremes(signals, tables))
-    thresholds = joint_thresholds(pd.DataFrame(runs), runs_per_alarm)
+    thresholds = {
+        group: max(threshold, _never_seen(len(reference))) if group.metric in RARE else threshold
+        for group, threshold in joint_thresholds(pd.DataFrame(runs), runs_per_alarm).items()
+    }
     shifts = visible_shifts(signals, thresholds, reference, window, target, draw)
     return Calibration(thresholds, shifts, len(reference), window, resamples)
 
@@ -157,6 +161,14 @@ def joint_thresholds(runs: pd.DataFrame, runs_per_alarm: int) -> dict[Group, flo
     share = float(np.quantile(ranks.max(axis=1), 1 - 1 / runs_per_alarm, method="higher"))
     limits = {group: float(np.nanquantile(values, share, method="higher")) for group, values in worse.items()}
     return {group: _rounded_away(-limit if group.metric in BELOW else limit, group) for group, limit in limits.items()}
+
+
+def _never_seen(rows: int) -> float:
+    """Return how large a rate may well be that was never seen in so many rows: the rule of three.
+
+    Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 1983.
+    """
+    return round(3 / rows, 5)
 
 
 def _rounded_away(limit: float, group: Group) -> float:

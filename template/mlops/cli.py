@@ -1,17 +1,20 @@
 """The `mlops` command: one thin function for each verb. Verbs import only what they need."""
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from mlops.client import Target, connect, connect_laptop
 from mlops.errors import RunFailedError, WrongInputError
 
 if TYPE_CHECKING:
+    from mlops.commands import Command
     from mlops.shifts import Shift
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -19,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Where = Annotated[
     Target | None, typer.Option("--target", help="Where to act; without it MLOPS_TARGET decides, else the laptop.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the commands as a bash script and run none.")]
 ShiftName = Annotated[
     str | None, typer.Option("--shift", help="The drift: offset, scale, next_season (flights), label_noise or none.")
 ]
@@ -130,6 +134,73 @@ def retrain(
 
 
 @app.command()
+def triage(
+    wanted: Annotated[str, typer.Argument(help="What the workflow is able to do: retrain or deploy.")],
+    file: Annotated[
+        Path | None, typer.Option(help="A file with the event; without it EVENT_TYPE and EVENT_PAYLOAD hold it.")
+    ] = None,
+    target: Where = None,
+) -> None:
+    """Read an event and say what it leads to, and why."""
+    from mlops.display import console
+    from mlops.inbox import decide, read_message, report
+    from mlops.settings import load_settings
+    from mlops.triage import Outcome
+
+    able = {"retrain": Outcome.RETRAIN, "deploy": Outcome.DEPLOY}
+    if wanted not in able:
+        raise WrongInputError(f"'{wanted}' is nothing a workflow does: choose retrain or deploy.")
+    message = read_message(os.environ, file)
+    decision = decide(connect(target), message, able[wanted], load_settings(), os.environ)
+    report(decision, os.environ)
+    console.print(f"[bold]{decision.outcome}[/]: {escape(decision.reason)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def poll(target: Where = None) -> None:
+    """Look for breaches and new models and tell GitHub, for projects without Event Grid."""
+    from mlops.display import console
+    from mlops.poll import poll
+    from mlops.settings import load_settings
+
+    for (event_type, _), decision in poll(connect(target), load_settings(), os.environ):
+        console.print(f"{event_type}: {decision.outcome}: {escape(decision.reason)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def provision(dry_run: DryRun = False) -> None:
+    """Deploy the Bicep; GITHUB_PRINCIPAL_ID names the identity that may train and deploy."""
+    from mlops.provision import provision
+    from mlops.settings import load_settings
+
+    _perform(provision(load_settings(), os.environ.get("GITHUB_PRINCIPAL_ID", "")), dry_run)
+
+
+@app.command()
+def bootstrap(dry_run: DryRun = False) -> None:
+    """Set the project up in Azure and on GitHub; safe to run again."""
+    from mlops.bootstrap import bootstrap
+    from mlops.settings import load_settings
+
+    _perform(bootstrap(load_settings()), dry_run)
+
+
+@app.command()
+def teardown(
+    confirm: Annotated[str, typer.Option(help="The GitHub repository, owner/name, to confirm.")] = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Remove what costs money in Azure."""
+    from mlops.settings import load_settings
+    from mlops.teardown import teardown
+
+    settings = load_settings()
+    if not dry_run and confirm != settings.github.repository:
+        raise WrongInputError(f"To remove everything in Azure, confirm with --confirm {settings.github.repository}.")
+    _perform(teardown(settings), dry_run)
+
+
+@app.command()
 def loop(shift: ShiftName = None) -> None:
     """Go once around: data, training, deployment, drift, alarm, retraining, and quiet again."""
     from mlops.display import LoopDisplay
@@ -153,6 +224,17 @@ def _shift(name: str | None) -> "Shift | None":
     if name not in list(Shift):
         raise WrongInputError(f"There is no drift '{name}': choose {', '.join(Shift)}.")
     return Shift(name)
+
+
+def _perform(commands: "list[Command]", dry_run: bool) -> None:
+    from mlops.commands import run, script
+    from mlops.display import console
+
+    if dry_run:
+        print(script(commands), end="")
+    else:
+        changes = run(commands, lambda line: console.print(line, highlight=False, markup=False))
+        console.print(f"{changes} of {len(commands)} commands changed something")
 
 
 def _names(text: str) -> list[str]:

@@ -12,8 +12,8 @@ from mlops.calibrate import Calibration
 from mlops.deploy import deploy, refuse_failed
 from mlops.files import read_json, write_json
 from mlops.local.monitoring import MonitorRun, to_json
-from mlops.monitor import calibrate_monitor, run_monitor
-from mlops.production import invoke
+from mlops.monitor import calibrate_monitor, needs_labels, run_monitor
+from mlops.production import deliver_labels, invoke
 from mlops.project import LABELLED_DATA, STATE, read_yaml
 from mlops.retrain import retrain
 from mlops.shifts import Shift, default_shift
@@ -183,6 +183,8 @@ class Loop:
     def _window(self, stage: Stage, shifts: list[Shift]) -> MonitorRun:
         """Send a window of rows, then run the monitor over them."""
         sent = invoke(self._client, shifts, progress=lambda done, of: self._say(f"request {done} of {of}"))
+        if needs_labels():
+            deliver_labels(self._client)
         self._say("monitoring")
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}

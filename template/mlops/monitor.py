@@ -92,6 +92,12 @@ def calibrate_monitor(client: "Client", version: str | None = None, runs_per_ala
     return found
 
 
+def needs_labels() -> bool:
+    """Whether a signal of the monitor compares predictions with labels."""
+    signals = read_yaml(monitor_file())["create_monitor"]["monitoring_signals"].values()
+    return any("ground_truth" in (signal.get("input_data") or {}) for signal in signals)
+
+
 def last_window(client: "Client") -> tuple[datetime, datetime] | None:
     """Return the window of the monitor's last run; on Azure it is not asked for, and the last day stands for it."""
     from mlops.local.client import LocalClient

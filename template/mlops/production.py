@@ -54,8 +54,7 @@ def invoke(
         RunFailedError: the endpoint refused a request.
     """
     contract = load_contract()
-    labelled = read_mltable(_prepared(ROOT / "data" / "labelled"))
-    window = production_window(contract, labelled, shifts, rows or window_rows())
+    window = production_window(contract, shifts, rows or window_rows())
     labels = window[[contract.id_column, contract.target]]
     awaiting = pd.concat([read_mltable(AWAITING), labels]) if AWAITING.exists() else labels
     write_table(awaiting, AWAITING)
@@ -63,12 +62,14 @@ def invoke(
     return Sent(len(window), requests, tuple(shifts))
 
 
-def production_window(contract: Contract, labelled: pd.DataFrame, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
-    """Return the next window's rows, others than last time as far as there are others, each with a fresh identifier."""
-    source = LATER if Shift.NEXT_SEASON in shifts else TO_COME
-    pool = read_mltable(_prepared(source))
-    if source is LATER:
-        pool = next_season(pool, contract)
+def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
+    """Return the next window's rows, others than last time as far as there are others, each with a fresh identifier.
+
+    Raises:
+        WrongInputError: the data has no later season to drift into.
+    """
+    usual = read_mltable(_prepared(TO_COME))
+    pool = next_season(contract) if Shift.NEXT_SEASON in shifts else usual
     visits = read_json(VISITS) if VISITS.exists() else {}
     visit = int(visits.get("count", 0)) + 1
     write_json(VISITS, {"count": visit})
@@ -76,12 +77,17 @@ def production_window(contract: Contract, labelled: pd.DataFrame, shifts: Sequen
     taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (visit - 1) * rows) % len(pool)]]
     window = taken.assign(**{contract.id_column: taken[contract.id_column] + f"{REPEAT}{visit}"}).reset_index(drop=True)
     for shift in shifts:
-        window = shift_rows(window, shift, labelled, contract)
+        window = shift_rows(window, shift, usual, contract)
     return window
 
 
-def next_season(later: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Return the first quarter of a year after the training period."""
+def next_season(contract: Contract) -> pd.DataFrame:
+    """Return the rows of the first quarter of a year after the training period."""
+    if not contract.training_until:
+        raise WrongInputError(
+            "This data has no later season: src/model/contract.yml names no end of a training period."
+        )
+    later = read_mltable(_prepared(LATER))
     times = pd.to_datetime(later[str(contract.time_column)], utc=True, format="ISO8601")
     return later[times < times.min() + pd.Timedelta(days=91)]
 

@@ -38,8 +38,8 @@ def telling_features(rows: pd.DataFrame, contract: Contract) -> list[str]:
     return [contract.numerical[position] for position in order]
 
 
-def shift_rows(rows: pd.DataFrame, shift: Shift, labelled: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Return shifted rows.
+def shift_rows(rows: pd.DataFrame, shift: Shift, usual: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return shifted rows; `usual` are rows from before any drift, which say what is telling and how much it varies.
 
     `offset` adds 1.5 standard deviations to the two most telling features, as a sensor that lost its zero does;
     `scale` multiplies the next two by 1.5, as a changed unit does; `label_noise` is `offset` with labels that
@@ -49,21 +49,21 @@ def shift_rows(rows: pd.DataFrame, shift: Shift, labelled: pd.DataFrame, contrac
         return rows
     shifted = rows.copy()
     if not contract.numerical:
-        return _rarest_categories(shifted, labelled, contract)
-    telling = telling_features(labelled, contract)
+        return _rarest_categories(shifted, usual, contract)
+    telling = telling_features(usual, contract)
     if shift is Shift.SCALE:
         for feature in telling[SHIFTED_FEATURES : 2 * SHIFTED_FEATURES] or telling:
             shifted[feature] = shifted[feature] * FACTOR
         return shifted
     for feature in telling[:SHIFTED_FEATURES]:
-        shifted[feature] += DEVIATIONS * labelled[feature].std()
+        shifted[feature] += DEVIATIONS * usual[feature].std()
     if shift is Shift.LABEL_NOISE:
         shifted[contract.target] = np.random.default_rng(0).permutation(shifted[contract.target].to_numpy())
     return shifted
 
 
-def _rarest_categories(rows: pd.DataFrame, labelled: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+def _rarest_categories(rows: pd.DataFrame, usual: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     changed = np.arange(len(rows)) % 2 == 0
     for feature in contract.categorical:
-        rows.loc[changed, feature] = labelled[feature].value_counts().index[-1]
+        rows.loc[changed, feature] = usual[feature].value_counts().index[-1]
     return rows

@@ -41,7 +41,9 @@ def load_smoke_test(client: "Client", model: Any, folder: Path) -> SmokeTest:
     client.models.download(name=str(model.name), version=str(model.version), download_path=folder)
     home = next(folder.rglob("MLmodel")).parent
     description = yaml.safe_load((home / "MLmodel").read_text(encoding="utf-8"))
-    example = json.loads((home / description["saved_input_example_info"]["artifact_path"]).read_text(encoding="utf-8"))
+    example_file = home / description["saved_input_example_info"]["artifact_path"]
+    # MLflow writes missing values as NaN, which is no JSON.
+    example = json.loads(example_file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     identifier = load_contract().id_column
     table = {
         "columns": [identifier, *example["columns"]],

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 DRIFT, MODEL = "drift-detected", "model-registered"
+RETRAINING = re.compile(r"retrain-[0-9a-f]{16}")
 FINAL = ("completed", "failed")
 
 # What may leave the payload, and nothing else does: none of it can end a shell word or climb out of a folder.
@@ -112,9 +113,20 @@ def retraining_name(cause: str) -> str:
     return f"retrain-{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
 
 
-def triage_request(cause: str, known: Known, cool_down: timedelta = timedelta(0)) -> Decision:
+def triage_retraining(cause: str, known: Known, cool_down: timedelta = timedelta(0)) -> Decision:
     """Decide about a retraining that a person or the schedule asks for; only the schedule has to keep a cool-down."""
     return _retrain(cause, "A retraining was asked for.", known, cool_down)
+
+
+def triage_deployment(version: str, project: Project, known: Known) -> Decision:
+    """Decide about a deployment that a person asks for: of the newest version, or of a chosen one."""
+    standing = [other for other, state in known.rollouts.items() if state != "failed"]
+    chosen = version or max(standing, key=int, default="")
+    if chosen not in known.rollouts:
+        return _ignore(
+            f"{project.model_name} has no version {_shown(version)}." if version else "There is no model yet."
+        )
+    return Decision(Outcome.DEPLOY, f"{project.model_name} version {chosen} was asked for.", version=chosen)
 
 
 def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Decision:

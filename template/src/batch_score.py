@@ -36,7 +36,7 @@ def _score(path: Path) -> list[str]:
     try:
         rows = check_rows(_read(path), contract)
     except (ContractError, ValueError, OSError, pa.ArrowException) as error:
-        raise ContractError(f"{path.name} cannot be scored: {error}") from error
+        raise ContractError(f"{path.name} cannot be scored: {error}") from None
     scored = rows.features.astype(object).where(rows.features.notna(), None)
     scored.insert(0, contract.id_column, rows.identifiers)
     scored["prediction"] = model.predict(rows.features).tolist()

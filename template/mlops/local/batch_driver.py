@@ -31,7 +31,9 @@ def main(settings: dict[str, Any]) -> None:
             results = _attempt(script, batch, settings)
             failed += max(0, len(batch) - len(results))
             if 0 <= settings["error_threshold"] < failed:
-                raise SystemExit(f"{failed} files failed: the error threshold is {settings['error_threshold']}.")
+                raise SystemExit(
+                    f"{failed} of {len(files)} files failed, error_threshold allows {settings['error_threshold']}."
+                )
             if settings["append_row"]:
                 rows.writelines(f"{result}\n" for result in results)
     print(f"{len(files)} files, {failed} of them failed")

@@ -20,6 +20,8 @@ from mlops.local.workflows import StepResult, Trigger, run_workflow, workflows_f
 from mlops.settings import Settings, load_settings
 
 DELIVERIES = 3
+# A loop takes minutes on the laptop and days in a workspace.
+NO_COOL_DOWN = {"MLOPS_COOL_DOWN_HOURS": "0"}
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,11 @@ def _function(file: Path, repository: str) -> Bridge:
     specification = importlib.util.spec_from_file_location("function_app", file)
     if specification is None or specification.loader is None:
         raise FileNotFoundError(file)
-    module = importlib.util.module_from_spec(specification)
+    module: Any = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
+    # The laptop does not wait between attempts.
+    module.RETRY = module.RETRY.new(backoff_factor=0)
+    (registered,) = module.app.get_functions()
 
     def call(event: Event, github: GitHub) -> str:
         import azure.functions as func
@@ -141,7 +146,7 @@ def _function(file: Path, repository: str) -> Bridge:
             "IDENTITY_HEADER": IDENTITY_TOKEN,
         }
         with _environment(settings):
-            module.app.get_functions()[0].get_user_function()(given)
+            registered.get_user_function()(given)
         return "done"
 
     return call
@@ -160,7 +165,7 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 def _poll(root: Path, state: Path, settings: Settings, github: GitHub) -> Iterator[Hop]:
     """Run the workflow that looks for events, with the laptop's GitHub in the place of the real one."""
-    environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN}
+    environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN, **NO_COOL_DOWN}
     trigger = Trigger("schedule", {}, settings.github.repository, environment)
     file = root / ".github" / "workflows" / "poll.yml"
     for result in run_workflow(file, trigger, root, state):
@@ -172,7 +177,7 @@ def _poll(root: Path, state: Path, settings: Settings, github: GitHub) -> Iterat
 
 def _start_workflows(dispatch: Dispatch, root: Path, state: Path, settings: Settings) -> Iterator[Hop]:
     event = {"action": dispatch.event_type, "client_payload": dispatch.client_payload}
-    trigger = Trigger("repository_dispatch", event, settings.github.repository, {})
+    trigger = Trigger("repository_dispatch", event, settings.github.repository, NO_COOL_DOWN)
     for file in workflows_for(root, dispatch.event_type):
         for result in run_workflow(file, trigger, root, state):
             yield _step_hop(file, result, dispatch.client_payload)

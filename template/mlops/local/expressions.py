@@ -53,6 +53,8 @@ class _Parser:
         return tokens
 
     def _value(self) -> Any:
+        if not self._tokens:
+            raise ExpressionError(f"{self._text} ends too early.")
         token = self._tokens.pop(0)
         value: Any
         if token.startswith("'"):
@@ -70,9 +72,9 @@ class _Parser:
             raise ExpressionError(f"The emulator does not know the function {name}.")
         self._expect("(")
         arguments = []
-        while self._tokens[0] != ")":
+        while self._tokens[:1] != [")"]:
             arguments.append(self._value())
-            if self._tokens[0] == ",":
+            if self._tokens[:1] == [","]:
                 self._tokens.pop(0)
         self._expect(")")
         try:

@@ -104,7 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/identity"):
-            self._answer(200, {"access_token": IDENTITY_TOKEN, "expires_on": "9999999999", "token_type": "Bearer"})
+            token = {"access_token": IDENTITY_TOKEN, "expires_on": "9999999999", "token_type": "Bearer"}
+            self._answer(200, token | {"resource": "https://vault.azure.net"})
         elif self.path.startswith("/vault/secrets/github-dispatch-token"):
             known = self.headers.get("Authorization") == f"Bearer {IDENTITY_TOKEN}"
             self._answer(200 if known else 401, {"value": TOKEN} if known else {"error": "Unauthorized"})

@@ -28,7 +28,7 @@ from starlette.routing import Route
 from mlops.files import read_json, write_json
 from mlops.local.collector import RecordError
 from mlops.local.fleet import Fleet
-from mlops.local.router import Call, RefusedError
+from mlops.local.router import RefusedError
 
 ADDRESS = "host.json"
 LOCK = "host.lock"
@@ -107,9 +107,10 @@ class Host:
     async def _score(self, request: Request) -> Response:
         self._used = time.monotonic()
         query = f"?{request.url.query}" if request.url.query else ""
-        call = Call(request.method, query, dict(request.headers), await request.body())
+        body = await request.body()
         try:
-            return await self._fleet.endpoint(request.path_params["endpoint"]).answer(call)
+            endpoint = self._fleet.endpoint(request.path_params["endpoint"])
+            return await endpoint.answer(request.method, query, request.headers, body)
         except RefusedError as refusal:
             return refusal.response()
 

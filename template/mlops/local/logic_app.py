@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
+import httpx
 
 from mlops.local.expressions import STANDARD, ExpressionError, evaluate
 
@@ -87,7 +87,7 @@ class _Execution:
             entry["inputs"] = "secured" if "inputs" in secured else inputs
             handler: Callable[[str, Any], str] = getattr(self, f"_{action['type'].lower()}")
             status = handler(name, inputs)
-        except (ExpressionError, requests.RequestException) as error:
+        except (ExpressionError, httpx.HTTPError) as error:
             entry["error"] = type(error).__name__ if secured else str(error)
             return "Failed"
         entry["outputs"] = "secured" if "outputs" in secured else self._outputs.get(name)
@@ -131,11 +131,11 @@ class _Execution:
         if inputs.get("authentication", {}).get("type") == "ManagedServiceIdentity":
             headers["Authorization"] = f"Bearer {IDENTITY_TOKEN}"
         for _ in range(1 + inputs.get("retryPolicy", {}).get("count", 4)):
-            answer = requests.request(
+            answer = httpx.request(
                 inputs["method"], inputs["uri"], headers=headers, json=inputs.get("body"), timeout=TIMEOUT
             )
             if answer.status_code not in RETRIED:
                 break
         body = answer.json() if answer.headers.get("Content-Type", "").startswith("application/json") else answer.text
         self._outputs[name] = {"statusCode": answer.status_code, "body": body}
-        return "Succeeded" if answer.ok else "Failed"
+        return "Succeeded" if answer.is_success else "Failed"

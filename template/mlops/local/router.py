@@ -4,12 +4,12 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import httpx
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 
 from mlops.local.collector import Collector
@@ -17,7 +17,16 @@ from mlops.local.server import Server, Specification
 from mlops.local.traffic import Answer, Statistics, summarise
 
 DEPLOYMENT = "azureml-model-deployment"
-NOT_FORWARDED = {"host", "connection", "content-length", "authorization", "accept-encoding", DEPLOYMENT}
+NOT_FORWARDED = {
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "transfer-encoding",
+    DEPLOYMENT,
+}
 NOT_RETURNED = {"connection", "content-length", "content-encoding", "transfer-encoding", "date", "server"}
 MOST_MIRRORED = 50
 START_UP = 120.0
@@ -43,7 +52,7 @@ class Call:
 
     method: str
     query: str
-    headers: Mapping[str, str]
+    headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
@@ -139,23 +148,25 @@ class Endpoint:
     _credit: dict[str, int] = field(default_factory=dict)
     _mirroring: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    async def answer(self, call: Call) -> Response:
-        """Answer a request by the deployment that its header names, else by one that the traffic's shares name."""
-        try:
-            if call.headers.get("authorization") != f"Bearer {self.key}":
-                raise RefusedError(HTTPStatus.UNAUTHORIZED, "The key or token is missing or wrong.")
-            wanted = call.headers.get(DEPLOYMENT)
-            name = wanted or self._choose()
-            if name not in self.deployments:
-                raise RefusedError(HTTPStatus.NOT_FOUND, f"There is no deployment {name}.")
-        except RefusedError as refusal:
-            return refusal.response()
-        headers = {key: value for key, value in call.headers.items() if key not in NOT_FORWARDED}
-        headers.setdefault("x-request-id", str(uuid.uuid4()))
-        forwarded = Call(call.method, call.query, headers, call.body)
+    async def answer(self, method: str, query: str, headers: Headers, body: bytes) -> Response:
+        """Answer a request by the deployment that its header names, else by one that the traffic's shares name.
+
+        Raises:
+            RefusedError: the key is wrong, or there is no such deployment, or none with traffic.
+        """
+        if headers.get("authorization") != f"Bearer {self.key}":
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "The key or token is missing or wrong.")
+        wanted = headers.get(DEPLOYMENT)
+        name = wanted or self._choose()
+        if name not in self.deployments:
+            raise RefusedError(HTTPStatus.NOT_FOUND, f"There is no deployment {name}.")
+        forwarded = [(key, value) for key, value in headers.raw if key.decode("latin-1") not in NOT_FORWARDED]
+        if "x-request-id" not in headers:
+            forwarded.append((b"x-request-id", str(uuid.uuid4()).encode()))
+        call = Call(method, query, forwarded, body)
         if not wanted:
-            self._mirror(forwarded)
-        response = await self.deployments[name].send(forwarded)
+            self._mirror(call)
+        response = await self.deployments[name].send(call)
         response.headers[DEPLOYMENT] = name
         return response
 

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file, not the package it is in
 
 from model.contract import load_contract
-from model.spark_tables import write_table
+from model.spark_tables import read_table, write_table
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
 
     contract = load_contract()
     spark = SparkSession.builder.appName("model_performance").getOrCreate()
-    predictions = spark.read.parquet(f"{arguments.production_data}/**/*.parquet")
-    labels = spark.read.parquet(f"{arguments.ground_truth}/**/*.parquet")
+    predictions = read_table(spark, arguments.production_data)
+    labels = read_table(spark, arguments.ground_truth)
     pairs = predictions.join(labels.dropDuplicates([contract.id_column]), contract.id_column)
     predicted, actual = pairs["prediction"], pairs[contract.target]
     loss = (

@@ -17,6 +17,11 @@ def write_table(spark: "SparkSession", rows: "DataFrame", folder: str) -> None:
     stream.close()
 
 
+def read_table(spark: "SparkSession", folder: str) -> "DataFrame":
+    """Read an MLTable folder of Parquet files."""
+    return spark.read.option("recursiveFileLookup", True).option("pathGlobFilter", "*.parquet").parquet(folder)
+
+
 def files_in(spark: "SparkSession", pattern: str) -> list[str]:
     """Return the files that a path pattern matches, none if there are none."""
     path = spark._jvm.org.apache.hadoop.fs.Path(pattern)

@@ -33,7 +33,8 @@ def load() -> pd.DataFrame:
         else:
             table = _read_csv(path, wanted, contract.numerical)
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise ContractError(f"The file {path} cannot be read as a table: {error}") from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ContractError(f"The file {path} cannot be read as a table: {reason}.") from error
     return table.to_pandas()
 
 
