@@ -27,6 +27,14 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class TrafficChange:
+    """The shares that deployments had from a moment on, in seconds since 1970."""
+
+    at: float
+    shares: dict[str, int]
+
+
+@dataclass(frozen=True)
 class RolloutResult:
     """How a rollout ended, and why."""
 
@@ -35,6 +43,7 @@ class RolloutResult:
     deployment: str
     version: str
     reasons: tuple[str, ...]
+    traffic: tuple[TrafficChange, ...] = ()
 
 
 class NotFitError(Exception):
@@ -78,16 +87,17 @@ def deploy(
     existing = [str(known.name) for known in client.online_deployments.list(endpoint_name=endpoint.name)]
     steps = plan(number, existing, traffic)
     unchanged = steps.changes_nothing
+    changes: list[TrafficChange] = []
     if not unchanged:
         try:
-            _roll_out(client, endpoint, model, steps, limits or Limits(), say)
+            _roll_out(client, endpoint, model, steps, limits or Limits(), say, changes)
         except NotFitError as error:
-            return _roll_back(client, endpoint, model, steps, str(error), say)
+            return _roll_back(client, endpoint, model, steps, str(error), say, changes)
     bind(client, steps.new, number)
     _tag(client, model, "deployed")
     outcome = Outcome.UNCHANGED if unchanged else Outcome.DEPLOYED
     reason = "it has all traffic already" if unchanged else f"it answered {PROBES} requests as it should"
-    return RolloutResult(outcome, str(endpoint.name), steps.new, number, (reason,))
+    return RolloutResult(outcome, str(endpoint.name), steps.new, number, (reason,), tuple(changes))
 
 
 def _ensure_endpoint(client: "Client") -> Any:
@@ -99,7 +109,9 @@ def _ensure_endpoint(client: "Client") -> Any:
         return client.online_endpoints.get(name=str(definition.name))
 
 
-def _roll_out(client: "Client", endpoint: Any, model: Any, steps: Plan, limits: Limits, say: Say) -> None:
+def _roll_out(
+    client: "Client", endpoint: Any, model: Any, steps: Plan, limits: Limits, say: Say, changes: list[TrafficChange]
+) -> None:
     """Bring the new deployment up and give it the traffic; the caller takes back what a NotFitError leaves."""
     name = str(endpoint.name)
     with tempfile.TemporaryDirectory() as folder:
@@ -111,10 +123,10 @@ def _roll_out(client: "Client", endpoint: Any, model: Any, steps: Plan, limits: 
             _refuse(smoke.problem(_ask(client, name, steps.new, smoke)[1]))
         if steps.keep_serving:
             say(f"{SHARE} % of the traffic")
-            _set_traffic(client, endpoint, {steps.keep_serving: 100 - SHARE, steps.new: SHARE})
+            _set_traffic(client, endpoint, {steps.keep_serving: 100 - SHARE, steps.new: SHARE}, changes)
         _refuse(verdict([_probe(client, name, steps.new, smoke) for _ in range(PROBES)], limits))
     say("all traffic")
-    _set_traffic(client, endpoint, {steps.new: 100})
+    _set_traffic(client, endpoint, {steps.new: 100}, changes)
     for old in steps.delete:
         say(f"deleting {old}")
         client.online_deployments.begin_delete(name=old, endpoint_name=name).result()
@@ -152,18 +164,23 @@ def _probe(client: "Client", endpoint: str, deployment: str, smoke: SmokeTest) -
     return Probe(status, milliseconds, (smoke.problem(answer) or "") if status == 200 else answer)
 
 
-def _set_traffic(client: "Client", endpoint: Any, traffic: dict[str, int]) -> None:
+def _set_traffic(client: "Client", endpoint: Any, traffic: dict[str, int], changes: list[TrafficChange]) -> None:
     endpoint.traffic = traffic
     client.online_endpoints.begin_create_or_update(endpoint).result()
+    changes.append(TrafficChange(time.time(), traffic))
 
 
-def _roll_back(client: "Client", endpoint: Any, model: Any, steps: Plan, reason: str, say: Say) -> RolloutResult:
+def _roll_back(
+    client: "Client", endpoint: Any, model: Any, steps: Plan, reason: str, say: Say, changes: list[TrafficChange]
+) -> RolloutResult:
     say(f"taking {steps.new} back: {reason}")
-    _set_traffic(client, endpoint, {steps.keep_serving: 100} if steps.keep_serving else {})
+    _set_traffic(client, endpoint, {steps.keep_serving: 100} if steps.keep_serving else {}, changes)
     if any(str(known.name) == steps.new for known in client.online_deployments.list(endpoint_name=endpoint.name)):
         client.online_deployments.begin_delete(name=steps.new, endpoint_name=str(endpoint.name)).result()
     _tag(client, model, "failed")
-    return RolloutResult(Outcome.ROLLED_BACK, str(endpoint.name), steps.new, str(model.version), (reason,))
+    return RolloutResult(
+        Outcome.ROLLED_BACK, str(endpoint.name), steps.new, str(model.version), (reason,), tuple(changes)
+    )
 
 
 def _tag(client: "Client", model: Any, rollout: str) -> None:

@@ -147,6 +147,7 @@ class Loop:
         self._calibrate(stage)
         result = deploy(self._client, say=self._say)
         stage.facts |= {"deployment": result.deployment, "outcome": result.outcome, "version": result.version}
+        stage.facts["traffic"] = [asdict(change) for change in result.traffic]
         refuse_failed(result)
 
     def quiet(self, stage: Stage) -> None:

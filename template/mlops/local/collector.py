@@ -33,7 +33,7 @@ class Collector:
         # A file of one's own: a line that a kill has cut off stays the last of its file.
         self._instance = uuid.uuid4().hex
         self._open: dict[str, tuple[str, BinaryIO]] = {}
-        self.received: Counter[str] = Counter()
+        self.rows: Counter[str] = Counter()
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> None:
         """Write one record; when this returns it survives the death of this process.
@@ -53,7 +53,7 @@ class Collector:
         moment = now(self._state)
         line = json.dumps(self._record(collection, headers, rows, len(body), moment), separators=(",", ":"))
         self._file(collection, moment.strftime(HOUR)).write(line.encode() + b"\n")
-        self.received[collection] += 1
+        self.rows[collection] += len(rows)
 
     def close(self) -> None:
         """Close the files."""

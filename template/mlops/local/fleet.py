@@ -142,7 +142,7 @@ class Fleet:
             shutil.rmtree(folder, ignore_errors=True)
 
     async def collected(self) -> None:
-        """Wait until every scored request has arrived in every collection that takes all of them."""
+        """Wait until every row scored has arrived in every collection that takes all of them."""
         for deployment in self._running():
             await deployment.collected()
 

@@ -90,7 +90,7 @@ class Hosting:
         return bool(response.status_code == 200 and response.json()["pid"] == known["pid"])
 
     def flush(self, timeout: float) -> bool:
-        """Wait until every scored request has been collected and return whether it has."""
+        """Wait until every row scored has been collected and return whether it has."""
         return not self.is_running() or bool(self.control("POST", f"flush?timeout={timeout}")["complete"])
 
     def stop(self) -> None:

@@ -101,9 +101,9 @@ class Deployment:
         return summarise([answer for answer in self._answers if answer.at >= since])
 
     async def collected(self) -> None:
-        """Wait until every scored request has arrived in every collection that takes all of them."""
+        """Wait until every row scored has arrived in every collection that takes all of them."""
         complete = [name for name, rate in self.specification.collections.items() if rate == 1]
-        while any(self.collector.received[name] < self.scored for name in complete):
+        while any(self.collector.rows[name] < self.scored for name in complete):
             await asyncio.sleep(0.02)
 
     async def _send(self, call: Call) -> Response:
@@ -126,7 +126,7 @@ class Deployment:
         good = answer.status_code == HTTPStatus.OK
         status = HTTPStatus.OK if good else HTTPStatus.FAILED_DEPENDENCY
         self._count(status, answer.status_code, time.monotonic() - started)
-        self.scored += good and call.method == "POST"
+        self.scored += _rows(answer) if good else 0
         headers = {key: value for key, value in answer.headers.items() if key not in NOT_RETURNED}
         if not good:
             headers["ms-azureml-model-error-statuscode"] = str(answer.status_code)
@@ -135,6 +135,14 @@ class Deployment:
 
     def _count(self, status: int, model_status: int, seconds: float) -> None:
         self._answers.append(Answer(time.monotonic(), status, model_status, seconds))
+
+
+def _rows(answer: httpx.Response) -> int:
+    """Return how many rows an answer of this project's score.py stands for."""
+    try:
+        return len(answer.json()["predictions"])
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 @dataclass
