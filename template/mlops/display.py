@@ -80,7 +80,9 @@ def say(text: str) -> None:
 def show_rollout(result: "RolloutResult") -> None:
     """Show how a rollout ended."""
     style = "bold red" if result.outcome == "ROLLED_BACK" else "bold green"
-    console.print(f"[{style}]{result.outcome}[/]: {result.deployment} at {result.endpoint}: {result.reasons[0]}")
+    console.print(
+        f"[{style}]{result.outcome}[/]: {result.deployment} at {', '.join(result.endpoints)}: {result.reason}"
+    )
 
 
 def show_sent(sent: "Sent") -> None:

@@ -187,6 +187,7 @@ class Loop:
         if needs_labels():
             deliver_labels(self._client)
         self._say("monitoring")
+        self._client.flush()
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}
         stage.facts["alarms"] = [signal.name for signal in run.breached]

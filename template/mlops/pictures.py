@@ -22,7 +22,7 @@ LONGEST_BAR = 4.0
 
 def drift(windows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
     """Draw each feature's drift as a multiple of its threshold, in every window."""
-    ratios = {
+    ratios: dict[str, dict[str, float]] = {
         window: {
             found["feature"]: found["value"] / found["threshold"]
             for signal in signals
@@ -43,16 +43,17 @@ def drift(windows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
     present = [window for window in STYLES if ratios.get(window)]
     height = 0.8 / len(present)
     for number, window in enumerate(reversed(present)):
+        bars = ratios[window]
         colour, hatch, label = STYLES[window]
         places = [place - 0.4 + height * (number + 0.5) for place in range(len(features))]
-        values = [ratios[window].get(name, 0.0) for name in features]
-        shown = [min(value, LONGEST_BAR) for value in values]
+        lengths = [bars.get(name, 0.0) for name in features]
+        shown = [min(length, LONGEST_BAR) for length in lengths]
         axes.barh(places, shown, height, color=colour, hatch=hatch, edgecolor="#333", label=label)
-        for place, value in zip(places, values, strict=True):
-            if value > LONGEST_BAR:
-                axes.text(LONGEST_BAR, place, f" {value:.1f}", va="center", fontsize=8)
+        for place, length in zip(places, lengths, strict=True):
+            if length > LONGEST_BAR:
+                axes.text(LONGEST_BAR, place, f" {length:.1f}", va="center", fontsize=8)
     axes.axvline(1, color="#b3261e", linewidth=2)
-    axes.text(1, len(features) - 0.45, "alarm", color="#b3261e", ha="center", va="bottom")
+    axes.text(1, 1.01, "alarm", color="#b3261e", ha="center", transform=axes.get_xaxis_transform())
     axes.set_yticks(range(len(features)), features)
     axes.set_xlim(0, LONGEST_BAR * 1.1)
     axes.set_xlabel("drift / threshold")
@@ -73,7 +74,9 @@ def gates(gates: Mapping[str, Mapping[str, Any] | None]) -> str | None:
         bars = axes.bar(models, [gate[model] for model in models], color="#c6dbef", edgecolor="#333")
         for bar, model in zip(bars, models, strict=True):
             bar.set_hatch(hatches[model])
-        axes.bar_label(bars, [f"{gate[model]:.3g}" for model in models], padding=3)
+        for bar, model in zip(bars, models, strict=True):
+            place = (bar.get_x() + bar.get_width() / 2, 0.08 * max(gate[known] for known in models))
+            axes.annotate(f"{gate[model]:.3g}", place, ha="center", bbox={"facecolor": "white", "edgecolor": "#333"})
         opponent = gate["champion"] if gate["champion"] is not None else gate["baseline"]
         if gate["interval"]:
             low, high = (opponent - bound for bound in gate["interval"])

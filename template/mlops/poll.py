@@ -16,6 +16,8 @@ from mlops.settings import Settings
 from mlops.triage import DRIFT, MODEL, Decision, Outcome, triage
 
 if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
     from mlops.client import Client
 
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
@@ -76,9 +78,17 @@ def _tagged_runs(client: "Client") -> Iterator[tuple[str, str, str, str]]:
         if created and created.replace(tzinfo=UTC) < datetime.now(UTC) - LOOKBACK:
             # The newest come first.
             return
-        for step in client.jobs.list(parent_job_name=root.name):
+        for step in _steps(client, str(root.name)):
             if BREACH_TAG in (step.tags or {}):
                 yield str(root.name), str(step.name), str(step.status), str(step.tags[BREACH_TAG])
+
+
+def _steps(client: "MLClient", parent: str) -> Iterator[Any]:
+    """Return a job's steps with those of its inner pipelines: each signal of a monitor is one."""
+    for step in client.jobs.list(parent_job_name=parent):
+        yield step
+        if getattr(step, "type", None) == "pipeline":
+            yield from _steps(client, str(step.name))
 
 
 def _send(dispatch: Dispatch, repository: str, environment: Mapping[str, str]) -> None:

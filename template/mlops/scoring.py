@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from mlops.batch import score_folder
+from mlops.collected import HOUR
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.project import ONLINE_ENDPOINT, read_yaml
+from mlops.moment import now
+from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, read_yaml
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -28,9 +31,13 @@ def score(client: "Client", rows: pd.DataFrame, progress: Progress | None = None
         WrongInputError: there is no endpoint yet.
         RunFailedError: it refused a request.
     """
-    name = str(read_yaml(ONLINE_ENDPOINT)["name"])
+    is_online = ONLINE_ENDPOINT.exists()
+    name = str(read_yaml(ONLINE_ENDPOINT if is_online else BATCH_ENDPOINT)["name"])
     try:
-        return _send(client, name, rows, progress)
+        if is_online:
+            return _send(client, name, rows, progress)
+        score_folder(client, name, rows, now(client).strftime(HOUR))
+        return 1
     except ResourceNotFoundError as error:
         raise WrongInputError(f"There is no endpoint {name} yet: run `mlops deploy` first.") from error
     except HttpResponseError as error:

@@ -1,7 +1,9 @@
 """An object shaped like `azure.ai.ml.MLClient`, for the part of it that this project uses."""
 
+from datetime import datetime
 from pathlib import Path
 
+from mlops.local import clock
 from mlops.local.assets import ComponentOperations, DataOperations, EnvironmentOperations
 from mlops.local.batch import BatchDeploymentOperations, BatchEndpointOperations
 from mlops.local.batch_job import BatchJobs
@@ -18,6 +20,7 @@ class LocalClient:
     """A workspace in a folder: the same operations, argument names and entities as the real client's."""
 
     def __init__(self, state: Path):
+        self._state = state
         tracking_uri = (state / "mlruns").as_uri()
         self.data = DataOperations(state)
         self.environments = EnvironmentOperations(state / "environments")
@@ -33,6 +36,10 @@ class LocalClient:
         )
         self.batch_endpoints = BatchEndpointOperations(state, BatchJobs(state, self.datastore, self.jobs))
         self.batch_deployments = BatchDeploymentOperations(state, self.models, self.environments)
+
+    def now(self) -> datetime:
+        """Return the emulator's time."""
+        return clock.now(self._state)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until what online deployments have scored is collected too, and return whether it is.

@@ -104,7 +104,14 @@ def read_records(
         end: the window's end; records of an hour that starts then or later are left out.
         warn: told the file and line of each record that a kill has cut off; such a record is skipped.
     """
-    return [record for file in _files(folder, start, end) for record in _read(file, warn)]
+    return [record for file in _files(folder, start, end) for record in _read(file, warn, _is_record)]
+
+
+def read_rows(
+    folder: Path, start: datetime, end: datetime, warn: Callable[[str], None] = warnings.warn
+) -> list[dict[str, Any]]:
+    """Return the plain rows of a window, such as a batch endpoint writes; the arguments are those of `read_records`."""
+    return [row for file in _files(folder, start, end) for row in _read(file, warn, lambda row: isinstance(row, dict))]
 
 
 def _files(folder: Path, start: datetime, end: datetime) -> Iterator[Path]:
@@ -114,15 +121,19 @@ def _files(folder: Path, start: datetime, end: datetime) -> Iterator[Path]:
         hour += timedelta(hours=1)
 
 
-def _read(file: Path, warn: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def _is_record(content: Any) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("data"), list)
+
+
+def _read(file: Path, warn: Callable[[str], None], is_whole: Callable[[Any], bool]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-            if not isinstance(record["data"], list):
-                raise TypeError
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
+            record = None
+        if not is_whole(record):
             warn(f"{os.fspath(file)}, line {number}, is cut off or no record: it is skipped.")
             continue
         yield record

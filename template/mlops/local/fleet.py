@@ -10,7 +10,8 @@ from typing import Any
 
 from mlops.files import read_json, write_json
 from mlops.local.collector import Collector, collected_folder
-from mlops.local.router import Deployment, Endpoint, RefusedError
+from mlops.local.gateway import Deployment, RefusedError
+from mlops.local.router import Endpoint
 from mlops.local.server import Server, ServerFailedError, Specification
 
 ENDPOINT = "endpoint.json"

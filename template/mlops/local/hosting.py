@@ -14,6 +14,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
 from mlops.files import read_json
+from mlops.local.isolation import code_version
 from mlops.project import ROOT
 
 STARTS_WITHIN = 60.0
@@ -25,6 +26,7 @@ class Hosting:
 
     def __init__(self, state: Path):
         self._state, self._folder = state, state / "online"
+        self._version = code_version()
         self._client: Any = PipelineClient("http://127.0.0.1", policies=[], transport=_transport())
 
     @property
@@ -39,8 +41,7 @@ class Hosting:
             HttpResponseError: it refused; the message says why.
         """
         self.ensure()
-        headers = {"Authorization": f"Bearer {self._known()['token']}"}
-        response = self._send(HttpRequest(method, f"{self.address}/control/{path}", json=body, headers=headers))
+        response = self._ask(method, path, body)
         validate_response(response)
         return response.json()
 
@@ -53,13 +54,15 @@ class Hosting:
             return self._send(self._scoring(endpoint, body, headers))
 
     def ensure(self) -> None:
-        """Start the host unless it runs.
+        """Start the host unless it runs; one of older code is replaced.
 
         Raises:
             HttpResponseError: it does not come up; the message ends with its log.
         """
         if self.is_running():
-            return
+            if self._known().get("version") == self._version:
+                return
+            self.stop()
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "host.log").open("ab") as log:
             process = subprocess.Popen(
@@ -82,9 +85,8 @@ class Hosting:
         known = self._known()
         if not known:
             return False
-        headers = {"Authorization": f"Bearer {known['token']}"}
         try:
-            response = self._send(HttpRequest("GET", f"{self.address}/control/health", headers=headers))
+            response = self._ask("GET", "health")
         except ServiceRequestError:
             return False
         return bool(response.status_code == 200 and response.json()["pid"] == known["pid"])
@@ -97,13 +99,17 @@ class Hosting:
         """Stop the host politely and wait until it has ended: requests are answered, records are kept."""
         if not self.is_running():
             return
-        self.control("POST", "stop")
+        self._ask("POST", "stop")
         with (self._folder / "host.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
 
     def _known(self) -> dict[str, Any]:
         file = self._folder / "host.json"
         return dict(read_json(file)) if file.exists() else {}
+
+    def _ask(self, method: str, path: str, body: Any = None) -> HttpResponse:
+        headers = {"Authorization": f"Bearer {self._known()['token']}"}
+        return self._send(HttpRequest(method, f"{self.address}/control/{path}", json=body, headers=headers))
 
     def _scoring(self, endpoint: str, body: bytes, headers: dict[str, str]) -> HttpRequest:
         return HttpRequest("POST", f"{self.address}/endpoints/{endpoint}/score", content=body, headers=headers)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mlops.errors import aside
 from mlops.local.collector import read_records
 from mlops.local.columns import MetricsError
 from mlops.local.datastore import Datastore
@@ -95,7 +96,7 @@ def explode(folder: Path, window: Window) -> pd.DataFrame:
     """Return collected records as one row for each element of `data`, correlation ids numbered."""
     rows = [
         row | {CORRELATION: f"{record.get(CORRELATION)}_{number}"}
-        for record in read_records(folder, window.start, window.end)
+        for record in read_records(folder, window.start, window.end, aside)
         for number, row in enumerate(record.get("data") or [])
     ]
     return pd.DataFrame(rows)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from azure.ai.ml.entities import MonitorSchedule
@@ -63,8 +63,7 @@ class ScheduleOperations:
         """
         if not self._file(name).exists():
             raise ResourceNotFoundError(f"There is no schedule {name}.")
-        schedule: MonitorSchedule = load_schedule(self._file(name))
-        return schedule
+        return cast(MonitorSchedule, load_schedule(self._file(name)))
 
     def list(self) -> Iterator[MonitorSchedule]:
         """Return every schedule."""

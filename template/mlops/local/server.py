@@ -46,7 +46,8 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self.url = ""
-        self.up = asyncio.Event()
+        self.is_up = False
+        self.tried = asyncio.Event()
 
     async def start(self) -> None:
         """Start the process and wait until it answers.
@@ -81,7 +82,8 @@ class Server:
         except BaseException:
             await self._end()
             raise
-        self.up.set()
+        self.is_up = True
+        self.tried.set()
 
     async def keep_running(self) -> None:
         """Start the process again whenever it ends, as Azure does, until it is stopped."""
@@ -89,7 +91,7 @@ class Server:
         while not self._stopping:
             if self._process:
                 await self._process.wait()
-            self.up.clear()
+            self.is_up = False
             if self._stopping:
                 return
             await asyncio.sleep(pause)
@@ -97,6 +99,7 @@ class Server:
             with suppress(ServerFailedError, OSError):
                 await self._end()
                 await self.start()
+            self.tried.set()
 
     async def stop(self) -> None:
         """Stop the process politely: it answers what it has begun and sends what it has collected."""

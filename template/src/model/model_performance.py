@@ -33,7 +33,7 @@ def main() -> None:
     loss = (
         sql.pow(predicted - actual, sql.lit(2)) if arguments.metric == "rmse" else (predicted != actual).cast("double")
     )
-    mean = pairs.select(sql.mean(loss)).first()[0]
+    mean = pairs.select(sql.mean(loss)).collect()[0][0]
     value = mean if mean is None or arguments.metric == "error_rate" else math.sqrt(mean)
     metrics = [] if value is None else [(contract.target, arguments.metric, float(value), arguments.threshold)]
     schema = "group string, metric_name string, metric_value double, threshold_value double"

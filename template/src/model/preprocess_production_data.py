@@ -9,7 +9,7 @@ become JSON text; a line cut off in the middle is skipped with a warning.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _parse(lines: Iterator[str]) -> Iterator[str]:
+def _parse(lines: Iterable[str]) -> Iterator[str]:
     """Return rows as JSON text: Spark infers their columns and types over the whole window."""
     for line in lines:
         if not line.strip():

@@ -1,6 +1,6 @@
 """MLTable folders read and written by Spark, on Azure's storage and on a laptop's disk alike."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -11,8 +11,8 @@ MLTABLE = "type: mltable\npaths:\n  - pattern: ./data/*.parquet\ntransformations
 def write_table(spark: "SparkSession", rows: "DataFrame", folder: str) -> None:
     """Write rows as Parquet beside an MLTable file. Hadoop's file system knows every address that Spark does."""
     rows.write.mode("overwrite").parquet(f"{folder}/data")
-    path = spark._jvm.org.apache.hadoop.fs.Path(f"{folder}/MLTable")
-    stream = path.getFileSystem(spark._jsc.hadoopConfiguration()).create(path, True)
+    file_system, path = _hadoop(spark, f"{folder}/MLTable")
+    stream = file_system.create(path, True)
     stream.write(bytearray(MLTABLE, "utf-8"))
     stream.close()
 
@@ -24,6 +24,12 @@ def read_table(spark: "SparkSession", folder: str) -> "DataFrame":
 
 def files_in(spark: "SparkSession", pattern: str) -> list[str]:
     """Return the files that a path pattern matches, none if there are none."""
-    path = spark._jvm.org.apache.hadoop.fs.Path(pattern)
-    found = path.getFileSystem(spark._jsc.hadoopConfiguration()).globStatus(path)
-    return [status.getPath().toString() for status in found or []]
+    file_system, path = _hadoop(spark, pattern)
+    return [status.getPath().toString() for status in file_system.globStatus(path) or []]
+
+
+def _hadoop(spark: "SparkSession", address: str) -> tuple[Any, Any]:
+    """Return the file system of an address, and the address as a path of it."""
+    java: Any = spark._jvm
+    path = java.org.apache.hadoop.fs.Path(address)
+    return path.getFileSystem(spark._jsc.hadoopConfiguration()), path
