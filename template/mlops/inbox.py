@@ -67,7 +67,8 @@ def read_message(environment: Mapping[str, str], file: Path | None = None) -> Me
 def _parse(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    # A number of thousands of digits or a list in thousands of lists is no JSONDecodeError.
+    except (ValueError, RecursionError) as error:
         raise WrongInputError(f"{where} holds no JSON.") from error
 
 

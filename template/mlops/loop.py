@@ -195,7 +195,7 @@ class Loop:
 
     def _calibrate(self, stage: Stage) -> None:
         self._say("calibrating")
-        calibration: Calibration = calibrate_monitor(self._client)
+        calibration: Calibration = calibrate_monitor(self._client, with_shifts=False)
         stage.facts["calibration"] = {
             "reference_rows": calibration.reference_rows,
             "window_rows": calibration.window_rows,

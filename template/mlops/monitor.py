@@ -68,7 +68,9 @@ def run_monitor(client: "LocalClient") -> "MonitorRun":
         raise RunFailedError(str(error)) from error
 
 
-def calibrate_monitor(client: "Client", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
+def calibrate_monitor(
+    client: "Client", version: str | None = None, runs_per_alarm: int = 20, with_shifts: bool = True
+) -> "Calibration":
     """Calibrate the monitor to the reference of a model version, the champion's without one, and write its YAML.
 
     Raises:
@@ -85,7 +87,14 @@ def calibrate_monitor(client: "Client", version: str | None = None, runs_per_ala
     register_reference(client, model)
     reference = read_reference(client, str(model.version))
     try:
-        found = calibrate(read_yaml(monitor_file()), reference, load_contract().target, window_rows(), runs_per_alarm)
+        found = calibrate(
+            read_yaml(monitor_file()),
+            reference,
+            load_contract().target,
+            window_rows(client),
+            runs_per_alarm,
+            with_shifts,
+        )
     except MetricsError as error:
         raise WrongInputError(str(error)) from error
     write_thresholds(monitor_file(), found.thresholds)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mlops.assets import LATER, TO_COME, newest_version, read_asset, register_rows, write_table
+from mlops.assets import LATER, TO_COME, newest_version, read_asset, register_rows, versions_of, write_table
 from mlops.errors import WrongInputError
 from mlops.files import read_json, write_json
-from mlops.project import LABELS, ROOT, STATE, read_yaml
+from mlops.project import LABELS, PRODUCTION_DATA, ROOT, STATE, read_yaml
 from mlops.scoring import score
 from mlops.shifts import Shift, shift_rows
 from model.contract import Contract, load_contract
@@ -36,9 +36,17 @@ class Sent:
     shifts: tuple[str, ...]
 
 
-def window_rows() -> int:
-    """Return how many rows a window holds: all production rows, up to 20,000."""
-    return min(len(read_mltable(_prepared(TO_COME))), MOST_ROWS)
+def window_rows(client: "Client") -> int:
+    """Return how many rows a window is expected to hold: all production rows, up to 20,000.
+
+    Raises:
+        WrongInputError: there is no production data yet.
+    """
+    versions = versions_of(client, str(read_yaml(PRODUCTION_DATA)["name"]))
+    if not versions:
+        raise WrongInputError("There is no production data yet: run `mlops data` first.")
+    newest = max(versions, key=lambda data: int(str(data.version)))
+    return min(int((newest.tags or {}).get("rows", MOST_ROWS)), MOST_ROWS)
 
 
 def invoke(
@@ -54,7 +62,7 @@ def invoke(
         RunFailedError: the endpoint refused a request.
     """
     contract = load_contract()
-    window = production_window(contract, shifts, rows or window_rows())
+    window = production_window(contract, shifts, rows or window_rows(client))
     labels = window[[contract.id_column, contract.target]]
     awaiting = pd.concat([read_mltable(AWAITING), labels]) if AWAITING.exists() else labels
     write_table(awaiting, AWAITING)

@@ -170,5 +170,6 @@ def _ignore(reason: str) -> Decision:
 
 def _shown(value: object) -> str:
     """Return a foreign value so that it can do no harm in a log or a summary, at a length that can be read."""
-    text = re.sub(r"[^A-Za-z0-9 _.:,-]", "?", str(value))
+    plain = value if isinstance(value, str | int | float | None) else type(value).__name__
+    text = re.sub(r"[^A-Za-z0-9 _.:,-]", "?", str(plain))
     return f"'{text[:60]}{'...' if len(text) > 60 else ''}'"

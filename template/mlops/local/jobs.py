@@ -23,6 +23,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.files import read_json, write_json
 from mlops.local import clock
 from mlops.local.assets import DataOperations
+from mlops.local.processes import bound_to_parent
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
 LOG_TAIL = 20
@@ -165,7 +166,7 @@ class _Pipeline:
         component = job["component"]
         code = shutil.copytree(component["code"], folder / "code", ignore=shutil.ignore_patterns("__pycache__"))
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
-            command = ["bash", "-c", self._command(name, job)]
+            command = bound_to_parent(["bash", "-c", self._command(name, job)])
             return subprocess.run(
                 command, cwd=code, env=self._environment(name), stdout=log, stderr=log, check=False
             ).returncode

@@ -11,6 +11,8 @@ from typing import Any
 
 from azure.ai.ml.exceptions import JobException
 
+from mlops.local.processes import bound_to_parent
+
 PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
 LOG_TAIL = 20
 
@@ -36,7 +38,7 @@ def run_component(component: Any, inputs: dict[str, str], output: Path, folder: 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
-            [sys.executable, component.entry.entry, *shlex.split(arguments)],
+            bound_to_parent([sys.executable, component.entry.entry, *shlex.split(arguments)]),
             cwd=code,
             env=os.environ | settings,
             stdout=file,

@@ -9,7 +9,7 @@ import mlflow
 import mlflow.sklearn
 import pandas as pd
 from mlflow.models import infer_signature
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
 from model.contract import Contract, load_contract
 from model.estimator import build_estimator
@@ -34,11 +34,14 @@ def reference(rows: pd.DataFrame, contract: Contract, newest: int) -> pd.DataFra
     and a monitor that compared with those would ring without drift.
     """
     features, target = rows[contract.features], rows[contract.target]
+    # Shuffled: the newest rows stand together, and a fold of nothing else would be judged by models of another time.
+    kind = StratifiedKFold if contract.is_classification else KFold
     folds = min(FOLDS, target.value_counts().min() if contract.is_classification else len(rows))
     if folds < 2:
         predictions = build_estimator(contract).fit(features, target).predict(features)
     else:
-        predictions = cross_val_predict(build_estimator(contract), features, target, cv=folds)
+        cv = kind(folds, shuffle=True, random_state=0)
+        predictions = cross_val_predict(build_estimator(contract), features, target, cv=cv)
     columns = [*contract.features, contract.target]
     return rows[columns].assign(prediction=predictions).tail(newest)
 
