@@ -207,9 +207,12 @@ def loop(shift: ShiftName = None) -> None:
     from mlops.loop import Outcome, load_progress, run_loop
     from mlops.report import write_report
 
-    progress = load_progress(_shift(shift))
-    with LoopDisplay(progress) as display:
-        outcome = run_loop(connect_laptop(), progress, display.update)
+    client, progress = connect_laptop(), load_progress(_shift(shift))
+    try:
+        with LoopDisplay(progress) as display:
+            outcome = run_loop(client, progress, display.update)
+    finally:
+        client.close()
     path = write_report(progress)
     display.show_end(path)
     if outcome is not Outcome.CLOSED:

@@ -1,14 +1,16 @@
 """Rolls a model version out on every endpoint of the project; anything wrong puts the old deployments back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.errors import RunFailedError, WrongInputError
+from mlops.files import read_json, write_json
 from mlops.monitor import bind
-from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, model_name
+from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, STATE, model_name
 from mlops.reference import register_reference
 from mlops.rollout import Limits, Outcome, deployment_name
 from mlops.rollout_steps import NotFitError, Rollout, TrafficChange
@@ -43,9 +45,16 @@ def deploy(
         WrongInputError: there is no such version, or nothing to deploy.
     """
     model = version_to_deploy(client, version)
+    result = _roll_out(client, model, limits or Limits(), say)
+    _tag(client, model, "failed" if result.outcome is Outcome.ROLLED_BACK else "deployed")
+    write_json(_record(result.version), asdict(result))
+    return result
+
+
+def _roll_out(client: "Client", model: Any, limits: Limits, say: Say) -> RolloutResult:
     number = str(model.version)
     register_reference(client, model)
-    rollouts = rollouts_of(client, number, limits or Limits(), say)
+    rollouts = rollouts_of(client, number, limits, say)
     name, endpoints = deployment_name(number), tuple(rollout.endpoint for rollout in rollouts)
     changing = [rollout for rollout in rollouts if not rollout.unchanged()]
     try:
@@ -56,15 +65,31 @@ def deploy(
     except NotFitError as error:
         for rollout in changing:
             rollout.abandon()
-        _tag(client, model, "failed")
         return RolloutResult(Outcome.ROLLED_BACK, endpoints, name, number, str(error), _changes(rollouts))
     for rollout in changing:
         rollout.retire()
     bind(client, name, number)
-    _tag(client, model, "deployed")
     if not changing:
         return RolloutResult(Outcome.UNCHANGED, endpoints, name, number, "it serves alone already")
     return RolloutResult(Outcome.DEPLOYED, endpoints, name, number, "it answered as it should", _changes(rollouts))
+
+
+def read_rollout(version: str) -> dict[str, Any]:
+    """Return how the last rollout of a model version from this machine ended.
+
+    Raises:
+        RunFailedError: there was none, or it was taken back.
+    """
+    if not _record(version).exists():
+        raise RunFailedError(f"Version {version} was not rolled out.")
+    record: dict[str, Any] = read_json(_record(version))
+    if record["outcome"] == Outcome.ROLLED_BACK:
+        raise RunFailedError(f"{record['deployment']} was taken back: {record['reason']}")
+    return record
+
+
+def _record(version: str) -> Path:
+    return STATE / "rollouts" / f"{version}.json"
 
 
 def rollouts_of(client: "Client", version: str, limits: Limits, say: Say) -> list[Rollout]:

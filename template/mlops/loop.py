@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.assets import build_data, newest_version
 from mlops.calibrate import Calibration
-from mlops.deploy import deploy, refuse_failed
+from mlops.deploy import read_rollout, version_to_deploy
+from mlops.errors import RunFailedError
 from mlops.files import read_json, write_json
+from mlops.local.bridge import Hop, deliver
+from mlops.local.events import Event, breaches, model_registered
 from mlops.local.monitoring import MonitorRun, to_json
 from mlops.monitor import calibrate_monitor, needs_labels, run_monitor
 from mlops.production import deliver_labels, invoke
-from mlops.project import LABELLED_DATA, STATE, read_yaml
-from mlops.retrain import retrain
+from mlops.project import LABELLED_DATA, ROOT, STATE, read_yaml
+from mlops.settings import load_settings
 from mlops.shifts import Shift, default_shift
-from mlops.training import TrainingResult, train
+from mlops.training import TrainingResult, result_of, train
 from mlops.triage import retraining_name
 from model.contract import load_contract
 
@@ -110,6 +113,7 @@ class Loop:
 
     def __init__(self, client: "LocalClient", progress: Progress, report: Report):
         self._client, self._progress, self._report = client, progress, report
+        self._workspace = load_settings().azure.workspace_name
 
     @contextmanager
     def running(self, stage: Stage) -> Iterator[None]:
@@ -143,12 +147,11 @@ class Loop:
         _training_facts(stage, train(self._client))
 
     def deploy(self, stage: Stage) -> None:
-        """Calibrate for the model's reference, then roll out."""
+        """Calibrate for the model's reference; that the model was registered then starts its rollout."""
         self._calibrate(stage)
-        result = deploy(self._client, say=self._say)
-        stage.facts |= {"deployment": result.deployment, "outcome": result.outcome, "version": result.version}
-        stage.facts["traffic"] = [asdict(change) for change in result.traffic]
-        refuse_failed(result)
+        model = version_to_deploy(self._client, None)
+        self._deliver(stage, [model_registered(self._workspace, str(model.name), str(model.version))])
+        stage.facts |= read_rollout(str(model.version))
 
     def quiet(self, stage: Stage) -> None:
         """Production as the model knows it: no alarm."""
@@ -163,8 +166,9 @@ class Loop:
 
     def retrain(self, stage: Stage) -> None:
         """Train on old and newly labelled rows; the gate decides."""
-        root = self._stage("breach").facts["run"]
-        result = retrain(self._client, retraining_name(root))
+        breach = self._stage("breach").facts
+        self._deliver(stage, list(breaches(self._workspace, breach["run"], breach["tags"])))
+        result = result_of(self._client, retraining_name(breach["run"]))
         _training_facts(stage, result)
         if result.gate["decision"] != "PROMOTE":
             self._settle()
@@ -190,8 +194,22 @@ class Loop:
         self._client.flush()
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}
-        stage.facts["alarms"] = [signal.name for signal in run.breached]
+        stage.facts |= {"alarms": [signal.name for signal in run.breached], "tags": run.tags}
         return run
+
+    def _deliver(self, stage: Stage, events: list[Event]) -> None:
+        """Send events the way they take on Azure and GitHub.
+
+        Raises:
+            RunFailedError: a hop failed.
+        """
+        hops: list[Hop] = []
+        for event in events:
+            hops += deliver(event, ROOT, STATE, follow=lambda hop: self._say(f"{hop.hop}: {hop.outcome}"))
+        stage.facts["hops"] = [asdict(hop) for hop in hops]
+        failed = next((hop for hop in hops if not hop.ok), None)
+        if failed:
+            raise RunFailedError(f"{failed.hop} {failed.outcome}")
 
     def _calibrate(self, stage: Stage) -> None:
         self._say("calibrating")
@@ -219,4 +237,4 @@ class Loop:
 
 
 def _training_facts(stage: Stage, result: TrainingResult) -> None:
-    stage.facts |= {"job": result.job, "data": result.data, "gate": result.gate, "version": result.version}
+    stage.facts |= {"job": result.job, "gate": result.gate, "version": result.version}

@@ -26,7 +26,6 @@ class TrainingResult:
     """A finished training job: the gate's decision and, after a PROMOTE, the registered version."""
 
     job: str
-    data: str
     gate: dict[str, Any]
     model: str
     version: str | None
@@ -45,11 +44,16 @@ def train(client: "Client", job_name: str | None = None) -> TrainingResult:
         client.jobs.stream(name)
     except JobException as error:
         raise RunFailedError(str(error)) from error
+    return result_of(client, name)
+
+
+def result_of(client: "Client", job: str) -> TrainingResult:
+    """Return what a finished training job brought."""
     with tempfile.TemporaryDirectory() as folder:
-        client.jobs.download(name, download_path=folder, output_name="gate")
+        client.jobs.download(job, download_path=folder, output_name="gate")
         gate = read_json(Path(folder) / "named-outputs" / "gate" / "gate.json")
-    version = registered_by(client, name) if gate["decision"] == "PROMOTE" else None
-    return TrainingResult(name, str(job.inputs["data"].path), gate, model_name(), version)
+    version = registered_by(client, job) if gate["decision"] == "PROMOTE" else None
+    return TrainingResult(job, gate, model_name(), version)
 
 
 def load_pipeline(client: "Client", job_name: str | None = None) -> PipelineJob:

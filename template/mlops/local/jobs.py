@@ -47,6 +47,7 @@ class Run:
     status: str = "Running"
     error: str = ""
     created_at: str = ""
+    pid: int = field(default_factory=os.getpid)
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -89,9 +90,11 @@ class JobOperations:
         thread.start()
 
     def list(self) -> Iterator[Run]:
-        """Return every job."""
+        """Return every job but those that died with the process that ran them: a workspace's would have gone on."""
         for file in sorted(self._folder.glob("*/job.json")):
-            yield self.get(file.parent.name)
+            run = self.get(file.parent.name)
+            if run.status != "Running" or _is_alive(run.pid):
+                yield run
 
     def get(self, name: str) -> Run:
         """Return a job with its status and steps."""
@@ -201,6 +204,16 @@ class _Pipeline:
 
     def _save(self) -> None:
         write_json(self._folder / "job.json", asdict(self._run))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _order(jobs: dict[str, Any]) -> list[str]:

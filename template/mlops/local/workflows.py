@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from mlops.files import write_text
+
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 COMPARISON = re.compile(r"([\w.-]+)\s*==\s*'([^']*)'")
 REFERENCE = re.compile(r"[\w-]+(?:\.[\w-]+)*")
@@ -121,6 +123,7 @@ class _Job:
             "GITHUB_RUN_ID": str(self._context["github"]["run_id"]),
             "GITHUB_STEP_SUMMARY": str(self._folder / "summary.md"),
             "MLOPS_TARGET": "local",
+            "PATH": f"{_commands(self._folder.parent)}{os.pathsep}{os.environ['PATH']}",
             # `uv run` then uses the environment that runs now, as it is.
             "UV_NO_SYNC": "1",
             "UV_PROJECT_ENVIRONMENT": sys.prefix,
@@ -133,6 +136,15 @@ class _Job:
             ).returncode
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:])
         return StepResult(self._name, step.get("name", f"step {number}"), code, _read_outputs(output), log, tail)
+
+
+def _commands(folder: Path) -> Path:
+    """Return a folder with an `mlops` in it that is this project's, wherever the running Python is installed."""
+    command = folder / "bin" / "mlops"
+    if not command.exists():
+        write_text(command, f'#!/bin/sh\nexec "{sys.executable}" -m mlops "$@"\n')
+        command.chmod(0o755)
+    return command.parent
 
 
 def _read_outputs(file: Path) -> dict[str, str]:
