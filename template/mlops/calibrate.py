@@ -57,7 +57,6 @@ def calibrate(
     target: str,
     window_rows: int,
     runs_per_alarm: int = 20,
-    with_shifts: bool = True,
     seed: int = 0,
 ) -> Calibration:
     """Return the thresholds of every alerting signal of a monitor.
@@ -68,7 +67,6 @@ def calibrate(
         target: the target's column.
         window_rows: how many rows a window is expected to hold; at most half the reference can stand for it.
         runs_per_alarm: all signals together ring once in this many runs of undrifted data.
-        with_shifts: whether to find out how small a shift the thresholds still see, which takes as long again.
         seed: of the resampling.
 
     Raises:
@@ -93,7 +91,7 @@ def calibrate(
         group: max(threshold, _never_seen(len(reference))) if group.metric in RARE else threshold
         for group, threshold in joint_thresholds(pd.DataFrame(runs), runs_per_alarm).items()
     }
-    shifts = visible_shifts(signals, thresholds, reference, window, target, draw) if with_shifts else {}
+    shifts = visible_shifts(signals, thresholds, reference, window, target, draw)
     return Calibration(thresholds, shifts, len(reference), window, resamples)
 
 

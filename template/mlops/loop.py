@@ -8,14 +8,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mlops.assets import build_data, newest_version
-from mlops.calibrate import Calibration
 from mlops.deploy import read_rollout, version_to_deploy
 from mlops.errors import RunFailedError
 from mlops.files import read_json, write_json
 from mlops.local.bridge import Hop, deliver
 from mlops.local.events import Event, breaches, model_registered
 from mlops.local.monitoring import MonitorRun, to_json
-from mlops.monitor import calibrate_monitor, needs_labels, run_monitor
+from mlops.monitor import needs_labels, run_monitor
 from mlops.production import deliver_labels, invoke
 from mlops.project import LABELLED_DATA, ROOT, STATE, read_yaml
 from mlops.settings import load_settings
@@ -147,8 +146,7 @@ class Loop:
         _training_facts(stage, train(self._client))
 
     def deploy(self, stage: Stage) -> None:
-        """Calibrate for the model's reference; that the model was registered then starts its rollout."""
-        self._calibrate(stage)
+        """That the model was registered starts its rollout, for whose reference the monitor is calibrated first."""
         model = version_to_deploy(self._client, None)
         self._deliver(stage, [model_registered(self._workspace, str(model.name), str(model.version))])
         stage.facts |= read_rollout(str(model.version))
@@ -210,17 +208,6 @@ class Loop:
         failed = next((hop for hop in hops if not hop.ok), None)
         if failed:
             raise RunFailedError(f"{failed.hop} {failed.outcome}")
-
-    def _calibrate(self, stage: Stage) -> None:
-        self._say("calibrating")
-        calibration: Calibration = calibrate_monitor(self._client, with_shifts=False)
-        stage.facts["calibration"] = {
-            "reference_rows": calibration.reference_rows,
-            "window_rows": calibration.window_rows,
-            "thresholds": {
-                f"{group.signal}/{group.kind}/{group.metric}": value for group, value in calibration.thresholds.items()
-            },
-        }
 
     def _settle(self) -> None:
         """From now on production is as it has become."""

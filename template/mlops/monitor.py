@@ -68,9 +68,7 @@ def run_monitor(client: "LocalClient") -> "MonitorRun":
         raise RunFailedError(str(error)) from error
 
 
-def calibrate_monitor(
-    client: "Client", version: str | None = None, runs_per_alarm: int = 20, with_shifts: bool = True
-) -> "Calibration":
+def calibrate_monitor(client: "Client", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
     """Calibrate the monitor to the reference of a model version, the champion's without one, and write its YAML.
 
     Raises:
@@ -93,7 +91,6 @@ def calibrate_monitor(
             load_contract().target,
             window_rows(client),
             runs_per_alarm,
-            with_shifts,
         )
     except MetricsError as error:
         raise WrongInputError(str(error)) from error

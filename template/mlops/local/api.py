@@ -78,6 +78,7 @@ class Api:
             async with asyncio.timeout(float(request.query_params["timeout"])):
                 await self._fleet.collected()
         except TimeoutError:
+            self._fleet.give_up_on_records()
             return JSONResponse({"complete": False})
         return JSONResponse({"complete": True})
 

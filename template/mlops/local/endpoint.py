@@ -3,19 +3,19 @@
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from azure.ai.ml._utils._endpoint_utils import validate_response
-from azure.ai.ml.entities import OnlineEndpoint
-from azure.ai.ml.entities._endpoint.online_endpoint import EndpointAadToken, EndpointAuthKeys, EndpointAuthToken
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.polling import LROPoller
 
 from mlops.files import read_json
-from mlops.local import resources
-from mlops.local.hosting import Hosting
+from mlops.local.hosting import Hosting, refuse_error
 from mlops.local.poller import begin
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import OnlineEndpoint
+    from azure.ai.ml.entities._endpoint.online_endpoint import EndpointAadToken, EndpointAuthKeys, EndpointAuthToken
 
 
 class OnlineEndpointOperations:
@@ -24,33 +24,37 @@ class OnlineEndpointOperations:
     def __init__(self, state: Path, hosting: Hosting):
         self._folder, self._hosting = state / "online" / "endpoints", hosting
 
-    def begin_create_or_update(self, endpoint: OnlineEndpoint) -> LROPoller[OnlineEndpoint]:
+    def begin_create_or_update(self, endpoint: "OnlineEndpoint") -> "LROPoller[OnlineEndpoint]":
         """Create an endpoint or change its traffic.
 
         Raises (from `result()`):
             HttpResponseError: the traffic does not add up or names a deployment that does not run.
         """
+        from mlops.local import resources
+
         resource = resources.online_endpoint(endpoint)
         name = str(endpoint.name)
 
-        def work() -> OnlineEndpoint:
+        def work() -> "OnlineEndpoint":
             content = {"resource": resource, "key": secrets.token_urlsafe(32)}
             self._hosting.control("PUT", f"endpoints/{name}", content)
             return self.get(name)
 
         return begin(work)
 
-    def get(self, name: str) -> OnlineEndpoint:
+    def get(self, name: str) -> "OnlineEndpoint":
         """Return an endpoint.
 
         Raises:
             ResourceNotFoundError: it does not exist.
         """
+        from mlops.local import resources
+
         uri = f"{self._hosting.address}/endpoints/{name}/score"
         deployments = sorted(path.parent.name for path in (self._folder / name).glob("deployments/*/deployment.json"))
         return resources.online_endpoint_entity(self._content(name)["resource"], uri, deployments)
 
-    def list(self) -> Iterator[OnlineEndpoint]:
+    def list(self) -> "Iterator[OnlineEndpoint]":
         """Return every endpoint."""
         for file in sorted(self._folder.glob("*/endpoint.json")):
             yield self.get(file.parent.name)
@@ -59,8 +63,10 @@ class OnlineEndpointOperations:
         """Delete an endpoint and its deployments once they have answered what is under way."""
         return begin(lambda: self._hosting.control("DELETE", f"endpoints/{name}") and None)
 
-    def get_keys(self, name: str) -> EndpointAuthKeys | EndpointAuthToken | EndpointAadToken:
+    def get_keys(self, name: str) -> "EndpointAuthKeys | EndpointAuthToken | EndpointAadToken":
         """Return what a request must carry as its bearer; tokens, which Azure issues anew each time, stay the same."""
+        from azure.ai.ml.entities._endpoint.online_endpoint import EndpointAadToken, EndpointAuthKeys, EndpointAuthToken
+
         content = self._content(name)
         mode = content["resource"]["properties"]["authMode"].lower()
         if mode == "key":
@@ -79,7 +85,7 @@ class OnlineEndpointOperations:
         if deployment_name:
             headers["azureml-model-deployment"] = deployment_name
         response = self._hosting.score(endpoint_name, Path(request_file).read_bytes(), headers)
-        validate_response(response)
+        refuse_error(response)
         return str(response.text())
 
     def _content(self, name: str) -> dict[str, Any]:

@@ -147,6 +147,11 @@ class Fleet:
         for deployment in self._running():
             await deployment.collected()
 
+    def give_up_on_records(self) -> None:
+        """Wait no more for what has not arrived: a worker that was killed took it along."""
+        for deployment in self._running():
+            deployment.give_up_on_records()
+
     async def close(self) -> None:
         """Stop everything politely; the files stay, so that the next host starts it again."""
         running = self._running()

@@ -1,6 +1,7 @@
 """What stands in front of a deployment's process: limits, timeouts and the answers that Azure gives."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Deployment:
         self.specification, self.server, self.collector = specification, server, collector
         self._supervisor: asyncio.Task[None] | None = None
         self.pending = 0
-        self.scored = 0
+        self._scored: float = 0
         self._slots = asyncio.Semaphore(specification.concurrency)
         self._answers: deque[Answer] = deque(maxlen=100_000)
         self._client = httpx.AsyncClient(trust_env=False, timeout=specification.timeout, limits=UNLIMITED)
@@ -86,9 +87,12 @@ class Deployment:
 
     async def collected(self) -> None:
         """Wait until every row scored has arrived in every collection that takes all of them."""
-        complete = [name for name, rate in self.specification.collections.items() if rate == 1]
-        while any(self.collector.rows[name] < self.scored for name in complete):
+        while self._collected() < self._scored:
             await asyncio.sleep(0.02)
+
+    def give_up_on_records(self) -> None:
+        """Wait no more for what has not arrived."""
+        self._scored = min(self._scored, self._collected())
 
     async def _send(self, call: Call) -> Response:
         # After a restart of the host a request waits for its deployment; one whose process has died is refused.
@@ -110,12 +114,16 @@ class Deployment:
         good = answer.status_code == HTTPStatus.OK
         status = HTTPStatus.OK if good else HTTPStatus.FAILED_DEPENDENCY
         self._count(status, answer.status_code, time.monotonic() - started)
-        self.scored += _rows(answer) if good else 0
+        self._scored += _rows(answer) if good else 0
         headers = {key: value for key, value in answer.headers.items() if key not in NOT_RETURNED}
         if not good:
             headers["ms-azureml-model-error-statuscode"] = str(answer.status_code)
             headers["ms-azureml-model-error-reason"] = "model_error"
         return Response(answer.content, status, headers)
+
+    def _collected(self) -> float:
+        complete = [name for name, rate in self.specification.collections.items() if rate == 1]
+        return min((self.collector.rows[name] for name in complete), default=math.inf)
 
     def _unreachable(self, why: str) -> Response:
         self._count(HTTPStatus.SERVICE_UNAVAILABLE, 0, 0)

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from azure.ai.ml._utils._endpoint_utils import validate_response
 from azure.core import PipelineClient
-from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
@@ -42,7 +41,7 @@ class Hosting:
         """
         self.ensure()
         response = self._ask(method, path, body)
-        validate_response(response)
+        refuse_error(response)
         return response.json()
 
     def score(self, endpoint: str, body: bytes, headers: dict[str, str]) -> HttpResponse:
@@ -86,8 +85,8 @@ class Hosting:
         if not known:
             return False
         try:
-            response = self._ask("GET", "health")
-        except ServiceRequestError:
+            response = self._ask("GET", "health", read_timeout=10)
+        except (ServiceRequestError, ServiceResponseError):
             return False
         return bool(response.status_code == 200 and response.json()["pid"] == known["pid"])
 
@@ -99,23 +98,44 @@ class Hosting:
         """Stop the host politely and wait until it has ended: requests are answered, records are kept."""
         if not self.is_running():
             return
+        pid = self._known()["pid"]
         self._ask("POST", "stop")
+        while self._known().get("pid") == pid and not self._is_free():
+            time.sleep(0.02)
+
+    def _is_free(self) -> bool:
         with (self._folder / "host.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     def _known(self) -> dict[str, Any]:
         file = self._folder / "host.json"
         return dict(read_json(file)) if file.exists() else {}
 
-    def _ask(self, method: str, path: str, body: Any = None) -> HttpResponse:
+    def _ask(self, method: str, path: str, body: Any = None, **options: Any) -> HttpResponse:
         headers = {"Authorization": f"Bearer {self._known()['token']}"}
-        return self._send(HttpRequest(method, f"{self.address}/control/{path}", json=body, headers=headers))
+        return self._send(HttpRequest(method, f"{self.address}/control/{path}", json=body, headers=headers), **options)
 
     def _scoring(self, endpoint: str, body: bytes, headers: dict[str, str]) -> HttpRequest:
         return HttpRequest("POST", f"{self.address}/endpoints/{endpoint}/score", content=body, headers=headers)
 
-    def _send(self, request: HttpRequest) -> HttpResponse:
-        return self._client.send_request(request)
+    def _send(self, request: HttpRequest, **options: Any) -> HttpResponse:
+        return self._client.send_request(request, **options)
+
+
+def refuse_error(response: HttpResponse) -> None:
+    """Raise what the SDK raises for an answer that is an error; only then its import is worth a second.
+
+    Raises:
+        HttpResponseError: it is one.
+    """
+    if response.status_code != 200:
+        from azure.ai.ml._utils._endpoint_utils import validate_response
+
+        validate_response(response)
 
 
 def _transport() -> RequestsTransport:

@@ -1,0 +1,222 @@
+"""Once around the loop, with real processes. The twelve ways in which the seed's own loop fails to close are held here."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from projects import mlops, python
+
+STAGES = ["data", "train", "deploy", "quiet", "breach", "retrain", "redeploy", "quiet_again"]
+
+# What stands after a loop, asked of the client that `mlops` itself uses.
+SNAPSHOT = """
+import json, logging, warnings
+warnings.filterwarnings("ignore"); logging.disable(logging.WARNING)
+from mlops.client import connect
+from mlops.assets import read_asset
+from mlops.project import ONLINE_ENDPOINT, LABELLED_DATA, REFERENCE_DATA, read_yaml, model_name
+client = connect()
+endpoint = client.online_endpoints.get(name=read_yaml(ONLINE_ENDPOINT)["name"])
+labelled, reference = read_yaml(LABELLED_DATA)["name"], read_yaml(REFERENCE_DATA)["name"]
+schedule = next(iter(client.schedules.list()))._to_dict()["create_monitor"]
+old, new = read_asset(client, labelled, "1"), read_asset(client, labelled, "2")
+newest = new[~new["row_id"].isin(old["row_id"])]
+compared = read_asset(client, reference, "2")
+deployments = list(client.online_deployments.list(endpoint_name=endpoint.name))
+print(json.dumps({
+    "traffic": endpoint.traffic,
+    "models": {d.name: str(d.model) for d in deployments},
+    "environments": [str(d.environment) for d in deployments],
+    "training_environments": sorted(e.version for e in client.environments.list(name="mlops-training")),
+    "serving_environments": sorted(e.version for e in client.environments.list(name="mlops-inference")),
+    "target": schedule["monitoring_target"],
+    "references": sorted({s["reference_data"]["input_data"]["path"] for s in schedule["monitoring_signals"].values()}),
+    "rows": [len(old), len(new)],
+    "reference_rows": len(compared),
+    "reference_is_newest": bool(compared["bmi"].isin(newest["bmi"]).all() and not compared["bmi"].isin(old["bmi"]).all()),
+    "jobs": [run.name for run in client.jobs.list()],
+    "rollouts": {m.version: m.tags["rollout"] for m in client.models.list(name=model_name())},
+}, default=str))
+client.close()
+"""
+
+
+def loop(project, *arguments):
+    done = mlops(project, "loop", *arguments)
+    return done, json.loads((project / ".azureml-local" / "loop.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def closed(render):
+    project = render()
+    done, result = loop(project)
+    assert done.code == 0, done.stdout + done.stderr
+    return project, result
+
+
+@pytest.fixture(scope="module")
+def stages(closed):
+    return {stage["name"]: stage for stage in closed[1]["stages"]}
+
+
+@pytest.fixture(scope="module")
+def after(closed):
+    done = python(closed[0], "-c", SNAPSHOT)
+    assert done.code == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_loop_closes_through_every_stage(closed):
+    assert closed[1]["outcome"] == "closed"
+    assert [stage["name"] for stage in closed[1]["stages"]] == STAGES
+    assert {stage["status"] for stage in closed[1]["stages"]} == {"done"}
+
+
+def test_alarm_is_quiet_before_drift_rings_with_it_and_is_quiet_again(stages):
+    assert [bool(stages[name]["facts"]["alarms"]) for name in ("quiet", "breach", "quiet_again")] == [False, True, False]
+
+
+def test_rows_sent_after_redeployment_drift_as_those_before(stages):
+    assert stages["quiet_again"]["facts"]["shifts"] == stages["breach"]["facts"]["shifts"] != []
+
+
+def test_challenger_is_promoted_because_it_beats_the_champion(stages):
+    gate = stages["retrain"]["facts"]["gate"]
+    assert gate["decision"] == "PROMOTE"
+    assert gate["challenger"] < gate["champion"]
+    assert gate["interval"][0] > 0
+
+
+def test_one_set_of_packages_trains_and_serves(after):
+    assert len(after["training_environments"]) == len(after["serving_environments"]) == 1
+
+
+def test_version_that_was_registered_is_the_one_that_serves(after, stages):
+    assert after["models"]["model-2"].endswith((":2", "/versions/2"))
+    assert stages["redeploy"]["facts"]["version"] == stages["retrain"]["facts"]["version"] == "2"
+
+
+def test_new_deployment_has_all_traffic(after):
+    assert after["traffic"] == {"model-2": 100}
+
+
+def test_no_old_deployment_is_left_to_cost_money(after):
+    assert list(after["models"]) == ["model-2"]
+
+
+def test_monitor_follows_the_new_deployment(after):
+    assert after["target"]["endpoint_deployment_id"].endswith(":model-2")
+
+
+def test_monitor_compares_with_the_newest_rows_the_champion_was_trained_on(after):
+    assert [path.rpartition(":")[2] for path in after["references"]] == ["2"]
+    assert after["reference_is_newest"]
+
+
+def test_breach_arrives_as_a_status_change_that_carries_the_breach_tag(stages):
+    sent = [hop["sent"] for hop in stages["retrain"]["facts"]["hops"] if hop["hop"] == "Event Grid"]
+    assert {event["eventType"] for event in sent} == {"Microsoft.MachineLearningServices.RunStatusChanged"}
+    assert all("azureml_modelmonitor_threshold_breached" in event["data"]["runTags"] for event in sent)
+
+
+def test_payload_decides_which_version_is_deployed(stages):
+    for name in ("deploy", "redeploy"):
+        posted = [hop["sent"] for hop in stages[name]["facts"]["hops"] if hop["hop"] == "GitHub"]
+        assert [sent["client_payload"]["model_version"] for sent in posted] == [stages[name]["facts"]["version"]]
+
+
+def test_several_signals_of_one_breach_start_one_retraining(stages, after):
+    decisions = [hop["outcome"] for hop in stages["retrain"]["facts"]["hops"] if hop["hop"].endswith(": Decide")]
+    assert len(decisions) == len(stages["breach"]["facts"]["alarms"]) > 1
+    assert sum(text.startswith("RETRAIN") for text in decisions) == 1
+    assert len([job for job in after["jobs"] if job.startswith("retrain-")]) == 1
+
+
+def test_retraining_has_the_newly_labelled_rows_on_top_of_the_old_ones(after, stages):
+    assert after["rows"][1] > after["rows"][0]
+
+
+def test_what_retraining_was_good_for_is_measured(stages):
+    assert stages["retrain"]["facts"]["gate"]["champion"] is not None
+
+
+def test_report_holds_its_pictures_itself(closed):
+    page = (closed[0] / ".azureml-local" / "loop.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 3
+    assert not re.findall(r'(?:src|href)="https?:', page)
+
+
+def test_nothing_runs_on_after_the_loop(closed):
+    found = subprocess.run(["pgrep", "-f", str(closed[0])], capture_output=True, text=True, check=False)
+    assert found.stdout == ""
+
+
+def test_loop_without_drift_rings_no_alarm(render):
+    done, result = loop(render(), "--shift", "none")
+    assert (done.code, result["outcome"]) == (1, "no_alarm"), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_labels_that_are_noise_promote_nothing_and_the_alarm_goes_on(render):
+    project = render()
+    done, result = loop(project, "--shift", "label_noise")
+    assert (done.code, result["outcome"]) == (1, "retained"), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_another_drift_after_a_closed_loop_rings_again(closed):
+    project, _ = closed
+    _, result = loop(project, "--shift", "scale")
+    stages = {stage["name"]: stage for stage in result["stages"]}
+    assert stages["quiet"]["facts"]["alarms"] == []
+    assert stages["breach"]["facts"]["alarms"] != []
+
+
+VARIANTS = {
+    "advanced": {"dataset": "penguins", "monitor_type": "advanced"},
+    "custom_data": {"dataset": "breast_cancer", "monitor_type": "custom_data", "endpoint_type": "online_and_batch"},
+    "flights": {"dataset": "flights", "trigger": "function"},
+    "batch": {"endpoint_type": "batch", "compute_target": "cluster", "trigger": "scheduled"},
+    "custom": {"dataset": "custom", "trigger": "scheduled"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", VARIANTS.values(), ids=VARIANTS)
+def test_loop_closes_in_every_kind_of_project(answers, render):
+    done, result = loop(render(**answers))
+    assert (done.code, result["outcome"]) == (0, "closed"), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_loop_killed_in_each_stage_goes_on_and_closes(render):
+    project = render()
+    for stage in STAGES:
+        kill_in(project, stage)
+    done, result = loop(project)
+    assert (done.code, result["outcome"]) == (0, "closed"), done.stdout + done.stderr
+
+
+def kill_in(project, stage):
+    """Start the loop and kill it without warning once the stage runs."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(project / "src"), str(project)])}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlops", "loop"], cwd=project, env=environment, stdout=subprocess.DEVNULL
+    )
+    file = project / ".azureml-local" / "loop.json"
+    while process.poll() is None:
+        running = file.exists() and [
+            known["name"] for known in json.loads(file.read_text(encoding="utf-8"))["stages"] if known["status"] == "running"
+        ]
+        if running == [stage]:
+            time.sleep(1)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"The loop ended before its stage {stage} was seen.")
