@@ -189,6 +189,11 @@ class LoopDisplay:
         """Show the outcome and where the report is."""
         outcome = self._progress.outcome
         style = "bold green" if outcome == "closed" else "bold red"
+        for stage in self._progress.stages:
+            gate = stage.facts.get("gate")
+            if gate and stage.facts.get("version"):
+                metric = f"{gate['metric']} {gate['challenger']:.4g}"
+                console.print(f"registered {stage.facts['model']} version {stage.facts['version']}: {metric}")
         console.print(f"[{style}]{outcome}[/]: {OUTCOMES[outcome]}")
         console.print(f"Report: {report}", soft_wrap=True)
 

@@ -189,7 +189,6 @@ class Loop:
         if needs_labels():
             deliver_labels(self._client)
         self._say("monitoring")
-        self._client.flush()
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}
         stage.facts |= {"alarms": [signal.name for signal in run.breached], "tags": run.tags}
@@ -224,4 +223,4 @@ class Loop:
 
 
 def _training_facts(stage: Stage, result: TrainingResult) -> None:
-    stage.facts |= {"job": result.job, "gate": result.gate, "version": result.version}
+    stage.facts |= {"job": result.job, "gate": result.gate, "model": result.model, "version": result.version}

@@ -60,6 +60,7 @@ def run_monitor(client: "LocalClient") -> "MonitorRun":
     from azure.ai.ml.exceptions import JobException
 
     name = str(read_yaml(monitor_file())["name"])
+    client.flush()
     try:
         return client.schedules.result(client.schedules.trigger(name).job_name)
     except ResourceNotFoundError as error:

@@ -10,6 +10,8 @@ from model.contract import Contract
 SHIFTED_FEATURES = 2
 DEVIATIONS = 1.5
 FACTOR = 1.5
+NOISE = 5.0
+WRONG_LABELS = 0.05
 
 
 class Shift(StrEnum):
@@ -42,24 +44,33 @@ def shift_rows(rows: pd.DataFrame, shift: Shift, usual: pd.DataFrame, contract: 
     """Return shifted rows; `usual` are rows from before any drift, which say what is telling and how much it varies.
 
     `offset` adds 1.5 standard deviations to the two most telling features, as a sensor that lost its zero does;
-    `scale` multiplies the next two by 1.5, as a changed unit does; `label_noise` is `offset` with labels that
-    belong to other rows. Without numerical features, every category becomes the rarest one in half of the rows.
+    `scale` multiplies the next two by 1.5, as a changed unit does; `label_noise` offsets the least telling feature,
+    which rings the alarm and harms no model, and blurs the labels: there is nothing to learn from them. Without
+    numerical features, every category becomes the rarest one in half of the rows.
     """
     if shift in (Shift.NONE, Shift.NEXT_SEASON):
         return rows
     shifted = rows.copy()
-    if not contract.numerical:
-        return _rarest_categories(shifted, usual, contract)
-    telling = telling_features(usual, contract)
-    if shift is Shift.SCALE:
+    telling = telling_features(usual, contract) if contract.numerical else []
+    if not telling:
+        shifted = _rarest_categories(shifted, usual, contract)
+    elif shift is Shift.SCALE:
         for feature in telling[SHIFTED_FEATURES : 2 * SHIFTED_FEATURES] or telling:
             shifted[feature] = shifted[feature] * FACTOR
-        return shifted
-    for feature in telling[:SHIFTED_FEATURES]:
-        shifted[feature] += DEVIATIONS * usual[feature].std()
+    else:
+        for feature in telling[-1:] if shift is Shift.LABEL_NOISE else telling[:SHIFTED_FEATURES]:
+            shifted[feature] += DEVIATIONS * usual[feature].std()
     if shift is Shift.LABEL_NOISE:
-        shifted[contract.target] = np.random.default_rng(0).permutation(shifted[contract.target].to_numpy())
+        shifted[contract.target] = _blurred(shifted[contract.target], usual[contract.target])
     return shifted
+
+
+def _blurred(labels: pd.Series, usual: pd.Series) -> pd.Series:
+    """Return numbers with five standard deviations of noise, or classes of which one in twenty is another row's."""
+    draw = np.random.default_rng(0)
+    if labels.dtype.kind == "f":
+        return labels + draw.normal(0, NOISE * usual.std(), len(labels))
+    return labels.where(draw.random(len(labels)) >= WRONG_LABELS, draw.permutation(labels.to_numpy()))
 
 
 def _rarest_categories(rows: pd.DataFrame, usual: pd.DataFrame, contract: Contract) -> pd.DataFrame:

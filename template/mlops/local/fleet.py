@@ -78,9 +78,12 @@ class Fleet:
     def put_endpoint(self, name: str, content: dict[str, Any]) -> None:
         """Create an endpoint or change its traffic, which takes effect with the next request."""
         properties = content["resource"]["properties"]
-        endpoint = self._endpoints.get(name) or Endpoint(content["key"])
+        endpoint, folder = self._endpoints.get(name) or Endpoint(content["key"]), endpoint_folder(self._state, name)
         endpoint.share(properties["traffic"], properties["mirrorTraffic"])
-        write_json(endpoint_folder(self._state, name) / ENDPOINT, content | {"key": endpoint.key})
+        if name not in self._endpoints:
+            # What a deletion that was interrupted has left.
+            shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / ENDPOINT, content | {"key": endpoint.key})
         self._endpoints[name] = endpoint
 
     async def delete_endpoint(self, name: str) -> None:

@@ -1,0 +1,117 @@
+"""How long it takes to render one project, for every choice of every question: `uv run python benchmarks/render.py`.
+
+Two peers are measured in the same run: Copier on a template without a question whose files are the same and static,
+which is what Copier itself costs, and Jinja2 alone on the same templates with the same values. Folders of other
+Copier templates may be named as arguments to be measured alike. Time is the processor's, git's included, so that it
+does not depend on what else the machine does.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import copier
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from projects import choices, copy_working_files, questions, render_from
+
+GOAL = 4.0
+REPEATS = 3
+FILTERS = ["jinja2_ansible_filters.AnsibleCoreFiltersExtension"]
+
+
+def variants() -> dict[str, dict[str, str]]:
+    """Return the default project and, for every choice that is no default, the project that differs in it alone."""
+    found: dict[str, dict[str, str]] = {"defaults": {}}
+    for name, question in questions().items():
+        if "choices" in question and "when" not in question:
+            offered = choices(name, endpoint_type="online")
+            found |= {f"{name}={value}": {name: value} for value in offered if value != question["default"]}
+    return found
+
+
+def spent() -> float:
+    """Return the milliseconds that this process and those it started have computed."""
+    times = os.times()
+    return 1000 * (times.user + times.system + times.children_user + times.children_system)
+
+
+def timed(render: Callable[[Path], object]) -> tuple[float, int]:
+    """Return the fewest milliseconds that a render took, and its number of files."""
+    took = []
+    for _ in range(REPEATS):
+        with tempfile.TemporaryDirectory() as folder:
+            project = Path(folder) / "project"
+            before = spent()
+            render(project)
+            took.append(spent() - before)
+            files = sum(path.is_file() for path in project.rglob("*"))
+    return min(took), files
+
+
+def without_questions(template: Path, folder: Path) -> Path:
+    """Return a template whose files are those of the default project as they are."""
+    render_from(template, folder / "template")
+    for path in (folder / "template").rglob("*.jinja"):
+        path.unlink()
+    (folder / "copier.yml").write_text("_subdirectory: template\n", encoding="utf-8")
+    return folder
+
+
+def jinja_alone(template: Path, answers: dict[str, str]) -> Callable[[Path], None]:
+    """Return a function that writes the same project without Copier, from values that Copier worked out before."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        worker = copier.run_copy(str(template), project, data=answers, defaults=True, quiet=True)
+        context = worker._render_context()
+        names = [path.relative_to(project) for path in project.rglob("*") if path.is_file()]
+
+    def write(project: Path) -> None:
+        environment = Environment(
+            loader=FileSystemLoader(template),
+            extensions=FILTERS,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+        )
+        for name in names:
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            source = template / "template" / name
+            if source.exists():
+                shutil.copy(source, project / name)
+            elif name.name != ".copier-answers.yml":
+                text = environment.get_template(f"template/{name.as_posix()}.jinja").render(context)
+                (project / name).write_text(text, encoding="utf-8")
+
+    return write
+
+
+def show(name: str, milliseconds: float, files: int) -> float:
+    """Print one line and return its milliseconds a file."""
+    print(f"{name:<42} {milliseconds:7.0f} ms {files:5} files {milliseconds / files:6.2f} ms a file", flush=True)
+    return milliseconds / files
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        template = copy_working_files(Path(first), "copier.yml", "extensions", "template")
+        each = [
+            show(name, *timed(lambda project, answers=answers: render_from(template, project, **answers)))
+            for name, answers in variants().items()
+        ]
+        print(f"\nslowest: {max(each):.2f} ms a file; the goal is {GOAL:g}\n")
+        plain = without_questions(template, Path(second))
+        show("Copier, the same files without questions", *timed(lambda project: render_from(plain, project)))
+        show("Jinja2 and copies alone", *timed(jinja_alone(template, {})))
+    for other in sys.argv[1:]:
+        show(Path(other).name, *timed(lambda project, other=other: copier.run_copy(other, project, defaults=True)))
+
+
+if __name__ == "__main__":
+    main()

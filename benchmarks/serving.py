@@ -1,0 +1,221 @@
+"""Requests a second: this project's scoring with collection on and off, beside `mlflow models serve`, same model.
+
+Run: python benchmarks/serving.py [PROJECT]
+
+PROJECT is a rendered project that has a registered model; without it one is rendered and trained first. MLflow gets
+an environment of its own from uv: full `mlflow<3` with `starlette<0.47`, all else pinned as in the project. All three
+run with as many workers; requests go straight to the server's own port, one row each. Beside requests a second stands
+the processor time of a request, the collector's included: on a busy machine only that can be compared, because servers
+with more threads then get more of the processor.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+CLIENTS, SECONDS, ROUNDS = 4, 3.0, 7
+WORKERS = os.cpu_count() or 1
+MLFLOW = "mlflow models serve"
+PINS = ("scikit-learn", "pandas", "numpy", "cloudpickle")
+
+
+def request(port: int, path: str, body: dict[str, Any]) -> bytes:
+    """Return a request as it goes over the wire."""
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    return f"{head}Connection: close\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+def ask(port: int, message: bytes) -> None:
+    """Send a request and read the answer, each on a connection of its own.
+
+    Azure's server closes connections anyway, and on a kept one MLflow's second packet waits 40 ms for the first one's
+    acknowledgement, which says nothing of how fast it scores.
+    """
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(message)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"The server answered {answer.decode()}")
+
+
+def load(port: int, message: bytes, processes: list[psutil.Process]) -> tuple[float, float]:
+    """Return requests a second of clients that each wait for their answer, and the processes' milliseconds for each."""
+    before, started, counts = cpu(processes), time.perf_counter(), [0] * CLIENTS
+
+    def client(number: int) -> None:
+        while time.perf_counter() - started < SECONDS:
+            ask(port, message)
+            counts[number] += 1
+
+    threads = [threading.Thread(target=client, args=[number]) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds, count = time.perf_counter() - started, sum(counts)
+    time.sleep(0.5)  # what is collected is still under way
+    return count / seconds, 1000 * (cpu(processes) - before) / count
+
+
+def cpu(processes: list[psutil.Process]) -> float:
+    """Return the processor time that processes have taken."""
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants."""
+    return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+
+
+@contextmanager
+def mlflow_server(model: Path) -> Iterator[tuple[int, int]]:
+    """Serve the model with MLflow and return its port and process."""
+    from importlib.metadata import version
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    packages = [f"mlflow=={version('mlflow-skinny')}", "starlette<0.47", *(f"{name}=={version(name)}" for name in PINS)]
+    needed = [part for package in packages for part in ("--with", package)]
+    serve = [
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        str(model),
+        "-p",
+        str(port),
+        "-w",
+        str(WORKERS),
+        "--env-manager",
+        "local",
+    ]
+    command = ["uv", "run", "--isolated", "--no-project", "--python", "3.11", *needed, "--", *serve]
+    with (Path(tempfile.gettempdir()) / "mlflow-serve.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment())
+    try:
+        wait_for(port)
+        yield port, process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def environment() -> dict[str, str]:
+    """Return an environment without this one's paths."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+
+
+def wait_for(port: int) -> None:
+    """Wait until a server listens."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            time.sleep(5)  # the other workers
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("A server did not come up.")
+
+
+def prepared(folder: Path) -> Path:
+    """Render a project and train it."""
+    import copier
+
+    project = folder / "project"
+    copier.run_copy(str(ROOT), project, defaults=True, quiet=True, vcs_ref="HEAD")
+    for verb in ("data", "train"):
+        paths = os.pathsep.join([str(project / "src"), str(project)])
+        subprocess.run(
+            [sys.executable, "-m", "mlops", verb], cwd=project, env=os.environ | {"PYTHONPATH": paths}, check=True
+        )
+    return project
+
+
+def main(project: Path) -> None:
+    """Measure all three in turns and print medians and ratios."""
+    sys.path[:0] = [str(project), str(project / "src")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    import yaml
+    from azure.ai.ml import load_online_deployment, load_online_endpoint
+
+    from mlops.local.client import LocalClient
+    from mlops.training import register_environment
+
+    client = LocalClient(project / ".azureml-local")
+    endpoint = load_online_endpoint(project / "endpoints/online/endpoint/endpoint.yml")
+    client.online_endpoints.begin_create_or_update(endpoint).result()
+    reference = register_environment(client, project / "environments/inference.yml")
+    name, servers = str(endpoint.name), {}
+    host = json.loads((project / ".azureml-local/online/host.json").read_text())["pid"]
+    for label, collects in (("collection on", True), ("collection off", False)):
+        deployment = load_online_deployment(project / "endpoints/online/deployment/deployment.yml")
+        deployment.name, deployment.environment = label.replace(" ", "-"), reference
+        deployment.environment_variables["WORKER_COUNT"] = str(WORKERS)
+        deployment.data_collector = deployment.data_collector if collects else None
+        client.online_deployments.begin_create_or_update(deployment).result()
+        log = client.online_deployments.get_logs(str(deployment.name), name, 1000)
+        port, pid = map(int, re.search(r"Listening at: http://127.0.0.1:(\d+) \((\d+)\)", log).groups())
+        servers[label] = (port, [*family(pid), psutil.Process(host)])
+
+    pipeline = yaml.safe_load((project / "pipelines/ci_pipeline.yml").read_text())
+    model = Path(str(client.models.get(pipeline["inputs"]["model_name"], label="latest").path))
+    example = json.loads((model / "input_example.json").read_text())
+    columns, row = example["columns"], example["data"][0]
+    contract = yaml.safe_load((project / "src/model/contract.yml").read_text())
+    ours = {"input_data": {"columns": [contract["id_column"], *columns], "data": [["row-1", *row]]}}
+    theirs = {"dataframe_split": {"columns": columns, "data": [row]}}
+    messages = {label: request(port, "/score", ours) for label, (port, _) in servers.items()}
+    with mlflow_server(model) as (port, pid):
+        servers[MLFLOW], messages[MLFLOW] = (port, family(pid)), request(port, "/invocations", theirs)
+        measured: dict[str, list[tuple[float, float]]] = {label: [] for label in servers}
+        for round_number in range(ROUNDS + 1):
+            for label, (port, processes) in servers.items():
+                result = load(port, messages[label], processes)
+                if round_number:  # the first warms up
+                    measured[label].append(result)
+    complete = client.flush(60)
+    client.close()
+    report(measured, complete)
+
+
+def report(measured: dict[str, list[tuple[float, float]]], complete: bool) -> None:
+    """Print medians and ratios."""
+    rates = {label: statistics.median(rate for rate, _ in results) for label, results in measured.items()}
+    costs = {label: statistics.median(cost for _, cost in results) for label, results in measured.items()}
+    print(f"{WORKERS} workers, {CLIENTS} clients, one row a request, median of {ROUNDS} rounds of {SECONDS:g} s")
+    for label in measured:
+        print(
+            f"{label:20} {rates[label]:6.0f} requests/s, {rates[label] / rates[MLFLOW]:.2f} x mlflow; "
+            f"{costs[label]:5.2f} ms of processor a request, {costs[label] / costs[MLFLOW]:.2f} x mlflow"
+        )
+    print(f"Collection costs {costs['collection on'] - costs['collection off']:.2f} ms; all collected: {complete}")
+    if min(rates["collection on"] / rates[MLFLOW], costs[MLFLOW] / costs["collection on"]) < 1:
+        raise SystemExit("Slower than mlflow models serve, or dearer: run it again on a machine that is idle.")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]).resolve())
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            main(prepared(Path(temporary)))

@@ -1,0 +1,144 @@
+"""Endpoints whose scoring script does as it is told: what tests of the emulator's serving are made of."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from azure.ai.ml.entities import (
+    CodeConfiguration,
+    DataCollector,
+    DeploymentCollection,
+    Environment,
+    ManagedOnlineDeployment,
+    ManagedOnlineEndpoint,
+    OnlineRequestSettings,
+    ProbeSettings,
+)
+from mlflow import MlflowClient
+
+from mlops.local.client import LocalClient
+
+ENDPOINT = "stub-endpoint"
+MODEL = "stub-model"
+# It collects as this project's own does, and its answers say what a test wants to know.
+SCRIPT = """
+import json, os, sys, time
+import pandas as pd
+from azureml.ai.monitoring import Collector
+from azureml.ai.monitoring.context import BasicCorrelationContext
+from azureml.ai.monitoring.init import teardown
+from azureml_inference_server_http.api.aml_response import AMLResponse
+import atexit, beside
+
+def init():
+    global collectors
+    collectors = [Collector(name=name, on_error=print) for name in ("model_inputs", "model_outputs")]
+    atexit.register(teardown, wait_for_flush=True)
+    if os.environ.get("FAIL"):
+        raise RuntimeError("no such luck")
+
+def run(body):
+    asked = json.loads(body)
+    time.sleep(asked.get("sleep", 0))
+    if asked.get("crash"):
+        os._exit(1)
+    if asked.get("status"):
+        return AMLResponse({"said": "no"}, asked["status"], json_str=True)
+    if asked.get("raise"):
+        raise RuntimeError("no such luck")
+    frame = pd.DataFrame({"n": [asked.get("n", 0)]})
+    context = collectors[0].collect(frame, BasicCorrelationContext())
+    collectors[1].collect(frame, context)
+    seen = {"cwd": os.getcwd(), "environment": dict(os.environ), "path": sys.path} if asked.get("look") else {}
+    return {"name": os.environ.get("NAME"), "pid": os.getpid(), "predictions": [asked.get("n", 0)], **seen}
+"""
+
+
+@dataclass
+class Workspace:
+    """A state folder with one registered model and one endpoint."""
+
+    client: LocalClient
+    state: Path
+    code: Path
+
+    def deploy(self, name: str, *, concurrency: int = 20, timeout: int = 5000, collect: bool = True, **variables: str):
+        """Deploy the script; `variables` reach its environment."""
+        collections = {key: DeploymentCollection(enabled="True") for key in ("model_inputs", "model_outputs")}
+        deployment = ManagedOnlineDeployment(
+            name=name,
+            endpoint_name=ENDPOINT,
+            model=f"azureml:{MODEL}:1",
+            environment=Environment(image="mcr.microsoft.com/azureml/minimal-py312-inference:latest"),
+            code_configuration=CodeConfiguration(code=str(self.code), scoring_script="score.py"),
+            environment_variables={"NAME": name, **variables},
+            instance_type="Standard_DS2_v2",
+            instance_count=1,
+            request_settings=OnlineRequestSettings(
+                request_timeout_ms=timeout, max_concurrent_requests_per_instance=concurrency
+            ),
+            readiness_probe=ProbeSettings(initial_delay=10, period=1, failure_threshold=20),
+            data_collector=DataCollector(collections=collections, sampling_rate=1.0) if collect else None,
+        )
+        return self.client.online_deployments.begin_create_or_update(deployment).result()
+
+    def route(self, mirror: dict[str, int] | None = None, **traffic: int) -> None:
+        endpoint = self.client.online_endpoints.get(ENDPOINT)
+        endpoint.traffic, endpoint.mirror_traffic = traffic, mirror or {}
+        self.client.online_endpoints.begin_create_or_update(endpoint).result()
+
+    @property
+    def url(self) -> str:
+        return self.client.online_endpoints.get(ENDPOINT).scoring_uri
+
+    def headers(self, deployment: str | None = None) -> dict[str, str]:
+        key = self.client.online_endpoints.get_keys(ENDPOINT).primary_key
+        chosen = {"azureml-model-deployment": deployment} if deployment else {}
+        return {"Authorization": f"Bearer {key}", **chosen}
+
+    def ask(self, deployment: str | None = None, **body: Any) -> httpx.Response:
+        return httpx.post(self.url, json=body, headers=self.headers(deployment), timeout=30, trust_env=False)
+
+    def host(self) -> psutil.Process:
+        return psutil.Process(json.loads((self.state / "online" / "host.json").read_text())["pid"])
+
+    def records(self, deployment: str, collection: str = "model_inputs") -> list[dict[str, Any]]:
+        root = self.state / "datastores" / "workspaceblobstore" / "modelDataCollector" / ENDPOINT / deployment
+        files = sorted((root / collection).rglob("*.jsonl"))
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+@contextmanager
+def workspace(state: Path) -> Iterator[Workspace]:
+    """Make a workspace, and leave no process behind."""
+    code = state.parent / "code"
+    code.mkdir()
+    (code / "score.py").write_text(SCRIPT)
+    (code / "beside.py").write_text("")
+    model = state.parent / "model"
+    model.mkdir()
+    (model / "MLmodel").write_text("flavors: {}\n")
+    registry = MlflowClient((state / "mlruns").as_uri())
+    registry.create_registered_model(MODEL)
+    registry.create_model_version(MODEL, model.as_uri())
+    client = LocalClient(state)
+    client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=ENDPOINT, auth_mode="key")).result()
+    try:
+        yield Workspace(client, state, code)
+    finally:
+        client.close()
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Wait until a condition holds and return what it returned."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.05)
+    return found

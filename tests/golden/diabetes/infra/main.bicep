@@ -1,0 +1,110 @@
+// The workspace with all it needs, or the one you have; who may use it; the budget. What carries events to GitHub is
+// deployed after it, from bridge/, because Event Grid calls the bridge while it is being subscribed.
+targetScope = 'resourceGroup'
+
+param location string
+
+@description('create makes a workspace; existing uses the one of this name in this resource group.')
+@allowed(['create', 'existing'])
+param workspace string
+param workspaceName string
+param identityName string
+param registryName string
+
+@description('For the workspace, for undelivered events and for the function; not made if none of them is.')
+param storageName string
+@description('Holds the token for GitHub; the workspace, if made, keeps its own secrets there too.')
+param vaultName string
+
+@allowed(['logic_app', 'function', 'scheduled'])
+param trigger string
+
+@allowed(['serverless', 'cluster'])
+param computeTarget string
+param clusterName string
+param vmSize string
+param maxNodes int
+
+@description('Who trains and deploys: the object ID of the identity that workflows sign in with. Empty for none.')
+param githubPrincipalId string = ''
+
+param monthlyBudget int
+@description('A budget starts on the first day of a month and keeps that day for good.')
+param budgetStart string
+param contactEmails array
+
+var createsWorkspace = workspace == 'create'
+var needsStore = createsWorkspace || trigger != 'scheduled'
+
+module storage 'modules/storage.bicep' = if (needsStore) {
+  name: 'storage'
+  params: {
+    location: location
+    name: storageName
+  }
+}
+
+module vault 'modules/vault.bicep' = if (needsStore) {
+  name: 'vault'
+  params: {
+    location: location
+    name: vaultName
+  }
+}
+
+module created 'modules/workspace.bicep' = if (createsWorkspace) {
+  name: 'workspace'
+  params: {
+    location: location
+    name: workspaceName
+    identityName: identityName
+    storageName: storageName
+    vaultName: vaultName
+    registryName: registryName
+  }
+  dependsOn: [
+    storage
+    vault
+  ]
+}
+
+module cluster 'modules/cluster.bicep' = if (computeTarget == 'cluster') {
+  name: 'cluster'
+  params: {
+    location: location
+    workspaceName: workspaceName
+    name: clusterName
+    vmSize: vmSize
+    maxNodes: maxNodes
+    storageName: createsWorkspace ? storageName : ''
+    registryName: createsWorkspace ? registryName : ''
+  }
+  dependsOn: [
+    created
+  ]
+}
+
+module access 'modules/access.bicep' = if (!empty(githubPrincipalId)) {
+  name: 'access'
+  params: {
+    workspaceName: workspaceName
+    storageName: createsWorkspace ? storageName : ''
+    principalId: githubPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+  dependsOn: [
+    created
+  ]
+}
+
+module budget 'modules/budget.bicep' = {
+  name: 'budget'
+  params: {
+    name: 'budget-${workspaceName}'
+    amount: monthlyBudget
+    startDate: budgetStart
+    contactEmails: contactEmails
+  }
+}
+
+output workspaceId string = resourceId('Microsoft.MachineLearningServices/workspaces', workspaceName)

@@ -1,0 +1,1 @@
+"""The `mlops` command: what runs on a laptop and on a GitHub runner."""

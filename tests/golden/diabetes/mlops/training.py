@@ -1,0 +1,100 @@
+"""Submits the training pipeline and reads what came of it."""
+
+import hashlib
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azure.ai.ml import load_environment, load_job
+from azure.ai.ml.entities import PipelineJob
+from azure.ai.ml.exceptions import JobException
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.assets import newest_version
+from mlops.errors import RunFailedError, WrongInputError
+from mlops.files import read_json
+from mlops.project import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, model_name, read_yaml
+
+if TYPE_CHECKING:
+    from mlops.client import Client
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished training job: the gate's decision and, after a PROMOTE, the registered version."""
+
+    job: str
+    gate: dict[str, Any]
+    model: str
+    version: str | None
+
+
+def train(client: "Client", job_name: str | None = None) -> TrainingResult:
+    """Run the training pipeline on the newest labelled data and wait for it.
+
+    Raises:
+        WrongInputError: there is no data asset yet.
+        RunFailedError: a step failed; the message names it and ends with the end of its log.
+    """
+    job = load_pipeline(client, job_name)
+    name = str(client.jobs.create_or_update(job).name)
+    try:
+        client.jobs.stream(name)
+    except JobException as error:
+        raise RunFailedError(str(error)) from error
+    return result_of(client, name)
+
+
+def result_of(client: "Client", job: str) -> TrainingResult:
+    """Return what a finished training job brought."""
+    with tempfile.TemporaryDirectory() as folder:
+        client.jobs.download(job, download_path=folder, output_name="gate")
+        gate = read_json(Path(folder) / "named-outputs" / "gate" / "gate.json")
+    version = registered_by(client, job) if gate["decision"] == "PROMOTE" else None
+    return TrainingResult(job, gate, model_name(), version)
+
+
+def load_pipeline(client: "Client", job_name: str | None = None) -> PipelineJob:
+    """Load the pipeline's YAML and fix what a run decides: its name, data version, commit and environment version."""
+    asset = read_yaml(LABELLED_DATA)["name"]
+    newest = newest_version(client, asset)
+    if newest is None:
+        raise WrongInputError(f"There is no data asset {asset} yet: run `mlops data` first.")
+    job: Any = load_job(PIPELINE)
+    if job_name:
+        job.name = job_name
+    job.inputs["data"].path = f"azureml:{asset}:{newest}"
+    job.inputs.git_commit = git_commit()
+    environment = register_environment(client, TRAINING_ENVIRONMENT)
+    for step in job.jobs.values():
+        step.component.environment = environment
+    return job
+
+
+def register_environment(client: "Client", definition: Path) -> str:
+    """Register an environment under the hash of its content as version and return its reference.
+
+    A version is thus one set of packages for ever, and a changed pin is a new one.
+    """
+    environment = load_environment(definition)
+    conda = (definition.parent / read_yaml(definition)["conda_file"]).read_bytes()
+    environment.version = hashlib.sha256(conda + str(environment.image).encode()).hexdigest()[:12]
+    try:
+        client.environments.get(str(environment.name), version=environment.version)
+    except ResourceNotFoundError:
+        client.environments.create_or_update(environment)
+    return f"azureml:{environment.name}:{environment.version}"
+
+
+def registered_by(client: "Client", job: str) -> str | None:
+    """Return the model version that a job registered."""
+    versions = client.models.list(name=model_name())
+    return next((str(model.version) for model in versions if (model.tags or {}).get("job") == job), None)
+
+
+def git_commit() -> str:
+    """Return the commit that is trained, marked if files differ from it; `unknown` outside git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"

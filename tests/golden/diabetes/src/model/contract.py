@@ -1,0 +1,156 @@
+"""The data contract: `contract.yml` as an object, and every table held against it.
+
+Numbers are float64 and text or codes are strings, everywhere: models, monitors and MLTable then agree on types.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+
+NUMBERED = "row_id"
+"""The identifier of a source that has none: its rows are numbered."""
+
+Task = Literal["regression", "binary_classification", "multiclass_classification"]
+
+
+class ContractError(ValueError):
+    """Data does not keep the contract; the message is one sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The columns of `contract.yml` and their parts."""
+
+    task: Task
+    id_column: str
+    target: str
+    classes: tuple[str, ...]
+    numerical: tuple[str, ...]
+    categorical: tuple[str, ...]
+    time_column: str | None
+    training_until: str | None
+    source: str
+    path: str | None
+
+    @cached_property
+    def features(self) -> list[str]:
+        """What the model learns from, in the order it sees them."""
+        return [*self.numerical, *self.categorical]
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the target is a class rather than a number."""
+        return self.task != "regression"
+
+
+CONTRACT = Path(__file__).with_name("contract.yml")
+
+
+def load_contract(path: Path = CONTRACT) -> Contract:
+    """Read the contract that stands beside this file."""
+    text = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return Contract(
+        task=text["task"],
+        id_column=text["id_column"],
+        target=text["target"]["column"],
+        classes=tuple(str(value) for value in text["target"]["classes"]),
+        numerical=tuple(text["numerical"]),
+        categorical=tuple(text["categorical"]),
+        time_column=text["time"]["column"],
+        training_until=text["time"]["training_until"],
+        source=text["source"],
+        path=text["path"],
+    )
+
+
+def cast(frame: pd.DataFrame, contract: Contract, columns: list[str]) -> pd.DataFrame:
+    """Return `columns` of `frame` in the contract's types; extra columns are left out.
+
+    Raises:
+        ContractError: a column is missing or holds a value that its type cannot.
+    """
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        present = ", ".join(f"'{column}'" for column in frame) or "none"
+        raise ContractError(
+            f"The data has no column '{missing[0]}', which src/model/contract.yml names; its columns are {present}."
+        )
+    return pd.DataFrame({column: _cast_column(frame[column], column, contract) for column in columns})
+
+
+def _cast_column(values: pd.Series, column: str, contract: Contract) -> pd.Series:
+    number = column in contract.numerical or (column == contract.target and not contract.is_classification)
+    return _as_numbers(values, column) if number else as_text(values)
+
+
+def _as_numbers(values: pd.Series, column: str) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)
+    if wrong.any():
+        position = int(np.flatnonzero(wrong)[0])
+        raise ContractError(
+            f"The column '{column}' holds numbers, but row {position + 1} has {values.iloc[position]!r}."
+        )
+    return numbers
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Return values as strings: whole numbers without a decimal point, whatever is missing as None."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        whole = values.dropna() % 1 == 0
+        if whole.all():
+            values = values.astype("Int64")
+    return values.astype(object).map(str, na_action="ignore").where(values.notna(), None)
+
+
+def check_labelled(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return labelled rows in the contract's columns and types, one for each identifier.
+
+    Raises:
+        ContractError: no rows, a missing column, a wrong type, a missing or unknown target, a repeated identifier.
+    """
+    columns = [contract.id_column, *contract.features, contract.target]
+    columns += [contract.time_column] if contract.time_column else []
+    if frame.empty:
+        raise ContractError("The data has no rows.")
+    rows = cast(frame, contract, columns)
+    _refuse_empty(rows, contract.target)
+    _refuse_empty(rows, contract.id_column)
+    repeated = rows[contract.id_column].duplicated()
+    if repeated.any():
+        first = rows.loc[repeated, contract.id_column].iloc[0]
+        raise ContractError(
+            f"The identifier '{first}' in column '{contract.id_column}' stands in more than one row: "
+            "it must tell rows apart."
+        )
+    if contract.is_classification:
+        _check_classes(rows[contract.target], contract)
+    return rows
+
+
+def _refuse_empty(rows: pd.DataFrame, column: str) -> None:
+    empty = rows[column].isna()
+    if empty.any():
+        raise ContractError(f"The column '{column}' is empty in {empty.sum()} of {len(rows)} rows: every row needs it.")
+
+
+def _check_classes(target: pd.Series, contract: Contract) -> None:
+    found = sorted(target.unique())
+    unknown = [value for value in found if value not in contract.classes] if contract.classes else []
+    if unknown:
+        raise ContractError(
+            f"The target '{contract.target}' holds '{unknown[0]}', which is none of its classes in "
+            f"src/model/contract.yml: {', '.join(contract.classes)}."
+        )
+    if contract.classes:
+        return
+    is_binary = contract.task == "binary_classification"
+    if len(found) < 2 or (is_binary and len(found) > 2):
+        wanted = "two classes" if is_binary else "at least two classes"
+        shown = ", ".join(f"'{value}'" for value in found[:5]) + (", ..." if len(found) > 5 else "")
+        raise ContractError(f"The target '{contract.target}' needs {wanted}, but holds {len(found)}: {shown}.")

@@ -1,0 +1,1 @@
+"""The data set this project started with."""

@@ -1,0 +1,60 @@
+"""Tables as files: MLTable assets in, Parquet folders between the steps."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+ROWS = "rows.parquet"
+
+
+def read_mltable(folder: Path | str) -> pd.DataFrame:
+    """Read an MLTable asset, from a folder or an azureml:// address, the way Azure does."""
+    import mltable
+
+    return mltable.load(str(folder)).to_pandas_dataframe()
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """Return what `write_mltable` noted about an asset: its name and version among others."""
+    text = yaml.safe_load((folder / "MLTable").read_text(encoding="utf-8"))
+    return text.get("metadata") or {}
+
+
+def write_mltable(rows: pd.DataFrame, folder: Path, metadata: dict[str, Any]) -> None:
+    """Write rows as an MLTable asset. Parquet carries each column's type: read from text, 0/1 would become booleans."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(folder / ROWS, index=False)
+    table = {
+        "$schema": "https://azuremlschemas.azureedge.net/latest/MLTable.schema.json",
+        "type": "mltable",
+        "metadata": metadata,
+        "paths": [{"file": f"./{ROWS}"}],
+        "transformations": ["read_parquet"],
+    }
+    (folder / "MLTable").write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
+
+
+def read_rows(folder: Path) -> pd.DataFrame:
+    """Read what a step before this one wrote."""
+    return pd.read_parquet(folder / ROWS)
+
+
+def write_rows(rows: pd.DataFrame, folder: Path) -> None:
+    """Hand rows on to the next step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(folder / ROWS, index=False)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a result that a step wrote."""
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a step's result."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

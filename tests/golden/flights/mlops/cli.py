@@ -1,0 +1,256 @@
+"""The `mlops` command: one thin function for each verb. Verbs import only what they need."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops.client import Target, connect, connect_laptop
+from mlops.errors import RunFailedError, WrongInputError
+
+if TYPE_CHECKING:
+    from mlops.commands import Command
+    from mlops.shifts import Shift
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Where = Annotated[
+    Target | None, typer.Option("--target", help="Where to act; without it MLOPS_TARGET decides, else the laptop.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the commands as a bash script and run none.")]
+ShiftName = Annotated[
+    str | None, typer.Option("--shift", help="The drift: offset, scale, next_season (flights), label_noise or none.")
+]
+
+
+@app.command()
+def data(target: Where = None) -> None:
+    """Build and register the data assets."""
+    from mlops.assets import build_data
+    from mlops.display import show_assets
+
+    show_assets(build_data(connect(target)))
+
+
+@app.command()
+def train(target: Where = None) -> None:
+    """Run the training pipeline and show what the gate decided."""
+    from mlops.display import show_training
+    from mlops.training import train
+
+    show_training(train(connect(target)))
+
+
+@app.command()
+def deploy(
+    version: Annotated[
+        str | None, typer.Option(help="The model version; without it the newest that has not failed.")
+    ] = None,
+    max_latency_ms: Annotated[
+        float, typer.Option(help="What 95 % of the requests must not take longer than.")
+    ] = 1000.0,
+    target: Where = None,
+) -> None:
+    """Roll a model version out; anything wrong puts the old one back."""
+    from mlops.deploy import deploy, refuse_failed
+    from mlops.display import say, show_rollout
+    from mlops.rollout import Limits
+
+    result = deploy(connect(target), version, Limits(milliseconds=max_latency_ms), say)
+    show_rollout(result)
+    refuse_failed(result)
+
+
+@app.command()
+def invoke(
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="How many rows; without it as many as a window holds.")
+    ] = None,
+    drift: Annotated[
+        str | None, typer.Option(help="Send rows with this drift: offset, scale, next_season, label_noise.")
+    ] = None,
+    target: Where = None,
+) -> None:
+    """Send production rows to the endpoint."""
+    from mlops.display import show_sent
+    from mlops.production import invoke
+
+    shift = _shift(drift)
+    show_sent(invoke(connect(target), [shift] if shift else [], rows))
+
+
+@app.command()
+def monitor() -> None:
+    """Run the monitor once over the rows since its last run."""
+    from mlops.display import show_monitor
+    from mlops.monitor import run_monitor
+
+    show_monitor(run_monitor(connect_laptop()))
+
+
+@app.command()
+def drift(
+    baseline: Annotated[Path, typer.Option(help="The rows to compare with: CSV, Parquet or an MLTable folder.")],
+    production: Annotated[Path, typer.Option(help="The rows to judge: CSV, Parquet or an MLTable folder.")],
+    numerical: Annotated[str, typer.Option(help="Columns to take as numbers, whatever they look like: a,b")] = "",
+    categorical: Annotated[str, typer.Option(help="Columns to take as categories, whatever they look like: a,b")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Compute Azure's drift and quality metrics of two files."""
+    from mlops.compare import compare_files
+    from mlops.display import show_comparison
+
+    show_comparison(compare_files(baseline, production, _names(numerical), _names(categorical)), json)
+
+
+@app.command()
+def calibrate(
+    runs_per_alarm: Annotated[int, typer.Option(min=2, help="One false alarm at most in so many runs.")] = 20,
+    version: Annotated[str | None, typer.Option(help="The model version whose reference decides.")] = None,
+    target: Where = None,
+) -> None:
+    """Write thresholds into the monitor's YAML at which chance alone hardly ever rings."""
+    from mlops.display import show_calibration
+    from mlops.monitor import calibrate_monitor, monitor_file
+
+    show_calibration(calibrate_monitor(connect(target), version, runs_per_alarm), monitor_file())
+
+
+@app.command()
+def retrain(
+    job: Annotated[str | None, typer.Option(help="The name of the training job, as triage gives it.")] = None,
+    target: Where = None,
+) -> None:
+    """Train on the old and the newly labelled rows."""
+    from mlops.display import show_training
+    from mlops.retrain import retrain
+
+    show_training(retrain(connect(target), job))
+
+
+@app.command()
+def triage(
+    wanted: Annotated[str, typer.Argument(help="What the workflow is able to do: retrain or deploy.")],
+    file: Annotated[
+        Path | None, typer.Option(help="A file with the event; without it EVENT_TYPE and EVENT_PAYLOAD hold it.")
+    ] = None,
+    target: Where = None,
+) -> None:
+    """Read an event and say what it leads to, and why."""
+    from mlops.display import console
+    from mlops.inbox import decide, read_message, report
+    from mlops.settings import load_settings
+    from mlops.triage import Outcome
+
+    able = {"retrain": Outcome.RETRAIN, "deploy": Outcome.DEPLOY}
+    if wanted not in able:
+        raise WrongInputError(f"'{wanted}' is nothing a workflow does: choose retrain or deploy.")
+    message = read_message(os.environ, file)
+    decision = decide(connect(target), message, able[wanted], load_settings(), os.environ)
+    report(decision, os.environ)
+    console.print(f"[bold]{decision.outcome}[/]: {escape(decision.reason)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def poll(target: Where = None) -> None:
+    """Look for breaches and new models and tell GitHub, for projects without Event Grid."""
+    from mlops.display import console
+    from mlops.poll import poll
+    from mlops.settings import load_settings
+
+    for (event_type, _), decision in poll(connect(target), load_settings(), os.environ):
+        console.print(f"{event_type}: {decision.outcome}: {escape(decision.reason)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def provision(dry_run: DryRun = False) -> None:
+    """Deploy the Bicep; GITHUB_PRINCIPAL_ID names the identity that may train and deploy."""
+    from mlops.provision import provision
+    from mlops.settings import load_settings
+
+    _perform(provision(load_settings(), os.environ.get("GITHUB_PRINCIPAL_ID", "")), dry_run)
+
+
+@app.command()
+def bootstrap(dry_run: DryRun = False) -> None:
+    """Set the project up in Azure and on GitHub; safe to run again."""
+    from mlops.bootstrap import bootstrap
+    from mlops.settings import load_settings
+
+    _perform(bootstrap(load_settings()), dry_run)
+
+
+@app.command()
+def teardown(
+    confirm: Annotated[str, typer.Option(help="The GitHub repository, owner/name, to confirm.")] = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Remove what costs money in Azure."""
+    from mlops.settings import load_settings
+    from mlops.teardown import teardown
+
+    settings = load_settings()
+    if not dry_run and confirm != settings.github.repository:
+        raise WrongInputError(f"To remove everything in Azure, confirm with --confirm {settings.github.repository}.")
+    _perform(teardown(settings), dry_run)
+
+
+@app.command()
+def loop(shift: ShiftName = None) -> None:
+    """Go once around: data, training, deployment, drift, alarm, retraining, and quiet again."""
+    from mlops.display import LoopDisplay
+    from mlops.loop import Outcome, load_progress, run_loop
+    from mlops.report import write_report
+
+    client, progress = connect_laptop(), load_progress(_shift(shift))
+    try:
+        with LoopDisplay(progress) as display:
+            outcome = run_loop(client, progress, display.update)
+    finally:
+        client.close()
+    path = write_report(progress)
+    display.show_end(path)
+    if outcome is not Outcome.CLOSED:
+        sys.exit(1)
+
+
+def _shift(name: str | None) -> "Shift | None":
+    from mlops.shifts import Shift
+
+    if name is None:
+        return None
+    if name not in list(Shift):
+        raise WrongInputError(f"There is no drift '{name}': choose {', '.join(Shift)}.")
+    return Shift(name)
+
+
+def _perform(commands: "list[Command]", dry_run: bool) -> None:
+    from mlops.commands import run, script
+    from mlops.display import console
+
+    if dry_run:
+        print(script(commands), end="")
+    else:
+        changes = run(commands, lambda line: console.print(line, highlight=False, markup=False))
+        console.print(f"{changes} of {len(commands)} commands changed something")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def run() -> None:
+    """Run the command: exit code 2 for wrong input, 1 for a failed run, without a stack trace for either."""
+    # The SDK warns on every load which of its classes are experimental.
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    try:
+        app()
+    except (WrongInputError, RunFailedError) as error:
+        print(f"mlops: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, WrongInputError) else 1)

@@ -1,0 +1,1 @@
+"""The emulator: the Azure services this project uses, on a laptop."""

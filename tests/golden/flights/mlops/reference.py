@@ -1,0 +1,38 @@
+"""The reference data of a model version: what its monitor compares with."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from azure.ai.ml import load_data
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.assets import read_asset
+from mlops.errors import WrongInputError
+from mlops.project import REFERENCE_DATA, read_yaml
+
+if TYPE_CHECKING:
+    from mlops.client import Client
+
+
+def register_reference(client: "Client", model: Any) -> None:
+    """Register the reference that a model version's training job wrote, under the model's version.
+
+    Raises:
+        WrongInputError: the version was not registered by the training pipeline.
+    """
+    name, version = str(read_yaml(REFERENCE_DATA)["name"]), str(model.version)
+    try:
+        client.data.get(name, version=version)
+    except ResourceNotFoundError:
+        job = (model.tags or {}).get("job")
+        if not job:
+            raise WrongInputError(f"Version {version} of {model.name} has no tag `job`: was it trained here?") from None
+        data = load_data(REFERENCE_DATA)
+        data.version = version
+        data.path = str(data.path).replace("/JOB/", f"/{job}/")
+        client.data.create_or_update(data)
+
+
+def read_reference(client: "Client", version: str) -> pd.DataFrame:
+    """Return the rows that the monitor of a model version compares with."""
+    return read_asset(client, str(read_yaml(REFERENCE_DATA)["name"]), version)

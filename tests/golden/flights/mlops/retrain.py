@@ -1,0 +1,65 @@
+"""Makes the next training data from labelled production rows and trains on it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mlops.assets import newest_version, read_asset, register_rows
+from mlops.collected import scored_rows
+from mlops.errors import WrongInputError
+from mlops.monitor import last_window
+from mlops.production import deliver_labels
+from mlops.project import LABELLED_DATA, LABELS, read_yaml
+from mlops.training import TrainingResult, train
+from model.contract import Contract, ContractError, check_labelled, load_contract
+
+if TYPE_CHECKING:
+    from mlops.client import Client
+
+LOOKBACK = timedelta(days=30)
+
+
+def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
+    """Register the old rows and the newly labelled ones as the next data version, and train on it.
+
+    Raises:
+        WrongInputError: no labels of new rows have come in; the same rows again would bring the same model.
+        RunFailedError: a step of the pipeline failed.
+    """
+    contract = load_contract()
+    deliver_labels(client)
+    start, end = last_window(client) or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    name = str(read_yaml(LABELLED_DATA)["name"])
+    version = newest_version(client, name)
+    if version is None:
+        raise WrongInputError(f"There is no data asset {name} yet: run `mlops data` first.")
+    old = read_asset(client, name, version)
+    new, newest = newly_labelled(client, contract, old, start, end)
+    if new.empty:
+        raise WrongInputError(
+            "No labels of rows scored since the last training have come in: "
+            "the same rows again would bring the same model."
+        )
+    try:
+        rows = check_labelled(pd.concat([old, new], ignore_index=True), contract)
+    except ContractError as error:
+        raise WrongInputError(f"The newly labelled rows do not keep the contract. {error}") from error
+    register_rows(client, LABELLED_DATA, rows, {"newest_rows": newest or len(new)})
+    return train(client, job_name)
+
+
+def newly_labelled(
+    client: "Client", contract: Contract, old: pd.DataFrame, start: datetime, end: datetime
+) -> tuple[pd.DataFrame, int]:
+    """Return scored rows whose labels are new, the newest window's last, and how many those are."""
+    labels_name = str(read_yaml(LABELS)["name"])
+    labels = read_asset(client, labels_name, str(newest_version(client, labels_name)))
+    scored = scored_rows(client, contract, start - LOOKBACK, end).drop_duplicates(contract.id_column)
+    rows = scored.merge(labels[[contract.id_column, contract.target]], on=contract.id_column)
+    rows = rows[~rows[contract.id_column].isin(old[contract.id_column])]
+    in_window = pd.to_datetime(rows["time"], utc=True, format="ISO8601") >= start
+    ordered = pd.concat([rows[~in_window], rows[in_window]])
+    if contract.time_column:
+        ordered = ordered.rename(columns={"time": contract.time_column})
+    return ordered[[name for name in old if name in ordered]], int(in_window.sum())

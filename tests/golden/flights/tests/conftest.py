@@ -1,0 +1,78 @@
+"""What the tests share. They work on a copy: the project's own data and state stay as they are."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlops.project import ROOT
+from model.contract import Contract, check_labelled, load_contract
+from model.data import load_rows
+
+ENOUGH = 3000
+"""Rows that are enough to try everything with."""
+
+READS_SAMPLE = '''"""Stands in for the project's own `load_rows`: the same rows, or as many as are enough."""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def load_rows(contract):
+    return pd.read_parquet(Path(__file__).with_name("rows.parquet"))
+'''
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return load_contract()
+
+
+@pytest.fixture(scope="session")
+def rows(contract) -> pd.DataFrame:
+    """The project's own rows, read and checked as `mlops data` does, or as many as are enough."""
+    own = check_labelled(load_rows(contract), contract)
+    return own.sample(min(len(own), ENOUGH), random_state=0).reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory, rows) -> Path:
+    """A copy of this project whose data are `rows`."""
+    copy = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(ROOT, copy, ignore=_unneeded)
+    rows.to_parquet(copy / "src" / "model" / "rows.parquet")
+    (copy / "src" / "model" / "data.py").write_text(READS_SAMPLE, encoding="utf-8")
+    return copy
+
+
+def _unneeded(folder: str, names: list[str]) -> list[str]:
+    """Data, state, environments and caches are left where they are."""
+    is_root = Path(folder) == ROOT
+    return [name for name in names if name.startswith(".") or name == "__pycache__" or (is_root and name == "data")]
+
+
+@pytest.fixture(scope="session")
+def trained(project) -> Path:
+    """The copy after `mlops data` and `mlops train`."""
+    mlops(project, "data")
+    mlops(project, "train")
+    return project
+
+
+def mlops(project: Path, verb: str) -> None:
+    """Run the command in a copy, on the laptop, and show what it said if it fails."""
+    paths = os.pathsep.join([str(project / "src"), str(project)])
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", verb, "--target", "local"],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,89 @@
+// The workspace's events that this project wants, sent to the bridge: what is wanted stands in event-filters.json. An
+// event that GitHub did not take within a day is kept as a blob under dead-letters.
+param location string
+param workspaceName string
+param storageName string
+
+@description('The bridge, as Event Grid addresses it; the address of a Logic App contains its key.')
+@secure()
+param destination object
+
+var filters = loadJsonContent('event-filters.json')
+var storageBlobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var retryPolicy = {
+  maxDeliveryAttempts: 30
+  eventTimeToLiveInMinutes: 1440
+}
+var deadLetterWithResourceIdentity = {
+  identity: {
+    type: 'SystemAssigned'
+  }
+  deadLetterDestination: {
+    endpointType: 'StorageBlob'
+    properties: {
+      resourceId: storage.id
+      blobContainerName: 'dead-letters'
+    }
+  }
+}
+
+resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' existing = {
+  name: workspaceName
+}
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: storageName
+}
+
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+  name: 'evgt-${workspaceName}'
+  location: location
+  identity: {
+    type: 'SystemAssigned'
+  }
+  properties: {
+    source: workspace.id
+    topicType: 'Microsoft.MachineLearningServices.Workspaces'
+  }
+}
+
+// Event Grid checks that it may write dead letters while a subscription is made.
+resource deadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, topic.id, storageBlobDataContributor)
+  scope: storage
+  properties: {
+    principalId: topic.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataContributor)
+  }
+}
+
+resource modelRegistered 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
+  parent: topic
+  name: 'model-registered'
+  properties: {
+    destination: destination
+    eventDeliverySchema: 'EventGridSchema'
+    filter: filters.modelRegistered
+    retryPolicy: retryPolicy
+    deadLetterWithResourceIdentity: deadLetterWithResourceIdentity
+  }
+  dependsOn: [
+    deadLetterRole
+  ]
+}
+
+resource driftDetected 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
+  parent: topic
+  name: 'drift-detected'
+  properties: {
+    destination: destination
+    eventDeliverySchema: 'EventGridSchema'
+    filter: filters.driftDetected
+    retryPolicy: retryPolicy
+    deadLetterWithResourceIdentity: deadLetterWithResourceIdentity
+  }
+  dependsOn: [
+    deadLetterRole
+  ]
+}

@@ -1,0 +1,220 @@
+"""What commands show on the screen."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mlops.assets import BuiltAsset
+    from mlops.calibrate import Calibration
+    from mlops.deploy import RolloutResult
+    from mlops.local.jobs import Run
+    from mlops.local.metrics import Report
+    from mlops.local.monitoring import MonitorRun
+    from mlops.loop import Progress, Stage
+    from mlops.production import Sent
+    from mlops.training import TrainingResult
+
+console = Console()
+errors = Console(stderr=True)
+
+MARKS = {"NotStarted": "[dim]·[/]", "Completed": "[green]✓[/]", "Failed": "[red]✗[/]"}
+
+
+def show_steps(read: "Callable[[], Run]", is_running: Callable[[], bool]) -> None:
+    """Show a job's steps, refreshed until it ends."""
+    spinner = Spinner("dots")
+    with Live(_steps(read(), spinner), console=console, refresh_per_second=8) as live:
+        while is_running():
+            time.sleep(0.1)
+            live.update(_steps(read(), spinner))
+        live.update(_steps(read(), spinner))
+    if not console.is_terminal:  # Rich leaves the line of its last picture open there
+        console.print()
+
+
+def _steps(run: "Run", spinner: Spinner) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for step in run.steps:
+        mark = spinner if step.status == "Running" else MARKS[step.status]
+        table.add_row(" ", mark, step.name, f"[dim]{step.seconds:.1f} s[/]" if step.seconds else "")
+    return table
+
+
+def show_assets(assets: "list[BuiltAsset]") -> None:
+    """Show data assets and whether they are new."""
+    table = Table("data asset", "version", "rows", "", box=None, pad_edge=False)
+    for asset in assets:
+        table.add_row(asset.name, asset.version, f"{asset.rows:,}", "new" if asset.is_new else "unchanged")
+    console.print(table)
+
+
+def show_training(result: "TrainingResult") -> None:
+    """Show metrics and the gate's decision."""
+    gate = result.gate
+    table = Table("model", gate["metric"], box=None, pad_edge=False)
+    for name in ("challenger", "champion", "baseline"):
+        table.add_row(name, "none" if gate[name] is None else f"{gate[name]:.4g}")
+    console.print(table)
+    for reason in gate["reasons"]:
+        console.print(reason, highlight=False, soft_wrap=True)
+    if result.version:
+        console.print(f"[bold green]PROMOTE[/]: registered {result.model} version {result.version}")
+    else:
+        console.print(f"[bold]{gate['decision']}[/]: nothing was registered")
+
+
+def say(text: str) -> None:
+    """Show a step of something longer."""
+    console.print(f"  [dim]{text}[/]", highlight=False)
+
+
+def show_rollout(result: "RolloutResult") -> None:
+    """Show how a rollout ended."""
+    style = "bold red" if result.outcome == "ROLLED_BACK" else "bold green"
+    console.print(
+        f"[{style}]{result.outcome}[/]: {result.deployment} at {', '.join(result.endpoints)}: {result.reason}"
+    )
+
+
+def show_sent(sent: "Sent") -> None:
+    """Show what was sent."""
+    drift = f" with {', '.join(sent.shifts)}" if sent.shifts else ""
+    console.print(f"Sent {sent.rows:,} rows{drift} in {sent.requests} requests")
+
+
+def show_monitor(run: "MonitorRun") -> None:
+    """Show every signal, feature, metric and threshold."""
+    for signal in run.signals:
+        ringing = bool(signal.breached)
+        console.print(f"[bold]{signal.name}[/] {'[red]rings[/]' if ringing else '[green]is quiet[/]'}")
+        table = Table("feature", "metric", "value", "threshold", "", box=None, pad_edge=False)
+        for found in signal.measurements:
+            mark = "[red]✗[/]" if found.breached else "[green]✓[/]"
+            table.add_row(found.feature, found.metric, f"{found.value:.4g}", f"{found.threshold:.4g}", mark)
+        if signal.measurements:
+            console.print(table)
+        for note in signal.notes:
+            console.print(f"  [yellow]{note}[/]", highlight=False)
+    ringing_signals = ", ".join(signal.name for signal in run.breached)
+    console.print(f"[bold red]ALARM[/]: {ringing_signals}" if ringing_signals else "[bold green]QUIET[/]")
+
+
+def show_comparison(reports: "dict[str, Report]", as_json: bool) -> None:
+    """Show metrics of two files, as JSON or as tables."""
+    if as_json:
+        content = {
+            part: {
+                metric: {name: {"type": value.kind, "value": value.value} for name, value in features.items()}
+                for metric, features in report.values.items()
+            }
+            for part, report in reports.items()
+        }
+        print(json.dumps(content, indent=1))
+        for note in _notes(reports):
+            print(f"mlops: {note}", file=sys.stderr)
+        return
+    for part, report in reports.items():
+        table = Table("feature", *report.values, title=part, title_justify="left", box=None, pad_edge=False)
+        for name in dict.fromkeys(name for features in report.values.values() for name in features):
+            cells = [features.get(name) for features in report.values.values()]
+            table.add_row(name, *("" if cell is None or cell.value is None else f"{cell.value:.6g}" for cell in cells))
+        console.print(table)
+    for note in _notes(reports):
+        console.print(f"[yellow]{note}[/]", highlight=False)
+
+
+def _notes(reports: "dict[str, Report]") -> list[str]:
+    return list(dict.fromkeys(note for report in reports.values() for note in report.notes))
+
+
+def show_calibration(calibration: "Calibration", file: Path) -> None:
+    """Show the new thresholds and what they can still see."""
+    table = Table("signal", "data type", "metric", "threshold", box=None, pad_edge=False)
+    for group, threshold in calibration.thresholds.items():
+        table.add_row(group.signal, group.kind, group.metric, f"{threshold:.4g}")
+    console.print(table)
+    shifts = Table("feature", "smallest shift that rings 19 times in 20", box=None, pad_edge=False)
+    for feature, deviations in calibration.visible_shifts.items():
+        shifts.add_row(feature, f"{deviations:.2f} standard deviations")
+    console.print(shifts)
+    console.print(
+        f"{calibration.reference_rows:,} reference rows, windows of {calibration.window_rows:,}, "
+        f"{calibration.resamples} resamples; written to {file.name}"
+    )
+
+
+class LoopDisplay:
+    """The loop's stages as they go."""
+
+    def __init__(self, progress: "Progress"):
+        self._progress, self._text = progress, ""
+        self._spinner = Spinner("dots")
+        self._live = Live(get_renderable=self._stages, console=console, refresh_per_second=8)
+
+    def __enter__(self) -> "LoopDisplay":
+        """Start showing."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop showing."""
+        self._live.__exit__(None, None, None)
+        if not console.is_terminal:
+            console.print()
+
+    def update(self, progress: "Progress", text: str) -> None:
+        """Show where the loop is."""
+        self._progress, self._text = progress, text
+
+    def _stages(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        marks = {"waiting": MARKS["NotStarted"], "done": MARKS["Completed"], "failed": MARKS["Failed"]}
+        for stage in self._progress.stages:
+            running = stage.status == "running"
+            facts = f"[dim]{self._text}[/]" if running else _stage_summary(stage)
+            mark = self._spinner if running else marks[stage.status]
+            table.add_row(" ", mark, stage.name, f"{stage.seconds:.1f} s" if stage.seconds else "", facts)
+        return table
+
+    def show_end(self, report: Path) -> None:
+        """Show the outcome and where the report is."""
+        outcome = self._progress.outcome
+        style = "bold green" if outcome == "closed" else "bold red"
+        for stage in self._progress.stages:
+            gate = stage.facts.get("gate")
+            if gate and stage.facts.get("version"):
+                metric = f"{gate['metric']} {gate['challenger']:.4g}"
+                console.print(f"registered {stage.facts['model']} version {stage.facts['version']}: {metric}")
+        console.print(f"[{style}]{outcome}[/]: {OUTCOMES[outcome]}")
+        console.print(f"Report: {report}", soft_wrap=True)
+
+
+OUTCOMES = {
+    "closed": "drift rang the alarm, a better model was deployed, and the alarm is quiet again",
+    "no_alarm": "no alarm rang: this drift is none, or too small for the thresholds to see",
+    "retained": "the alarm rang, but no challenger beat the champion; it goes on ringing",
+    "false_alarm": "the alarm rang before there was any drift",
+    "still_ringing": "a new model was deployed, and yet the alarm goes on ringing",
+}
+
+
+def _stage_summary(stage: "Stage") -> str:
+    facts = stage.facts
+    if "gate" in facts:
+        gate = facts["gate"]
+        rival = "champion" if gate["champion"] is not None else "baseline"
+        values = f"{gate['challenger']:.4g} against the {rival}'s {gate[rival]:.4g}"
+        return f"{gate['decision']}: {gate['metric']} {values}"
+    if "alarms" in facts:
+        rung = f"alarm: {', '.join(facts['alarms'])}" if facts["alarms"] else "quiet"
+        return f"{facts['rows']:,} rows, {rung}"
+    return str(facts["deployment"]) if "deployment" in facts else ""

@@ -1,0 +1,70 @@
+"""Runs a batch deployment's scoring script over files, as Azure's driver does: `batch_driver.py SETTINGS`.
+
+A mini-batch whose `run` raises or takes too long is tried again, then all of its files have failed; one that returns
+fewer results than it had files has failed for the difference.
+"""
+
+import importlib.util
+import json
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Score every mini-batch and append the results to the output file.
+
+    Raises:
+        SystemExit: more files failed than the error threshold allows.
+    """
+    script = _load(Path(settings["script"]))
+    script.init()
+    signal.signal(signal.SIGALRM, _too_slow)
+    files, size, failed = settings["files"], settings["mini_batch_size"], 0
+    output = Path(settings["output"])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", encoding="utf-8") as rows:
+        for start in range(0, len(files), size):
+            batch = files[start : start + size]
+            results = _attempt(script, batch, settings)
+            failed += max(0, len(batch) - len(results))
+            if 0 <= settings["error_threshold"] < failed:
+                raise SystemExit(
+                    f"{failed} of {len(files)} files failed, error_threshold allows {settings['error_threshold']}."
+                )
+            if settings["append_row"]:
+                rows.writelines(f"{result}\n" for result in results)
+    print(f"{len(files)} files, {failed} of them failed")
+
+
+def _attempt(script: Any, batch: list[str], settings: dict[str, Any]) -> list[Any]:
+    for attempt in range(settings["max_retries"] + 1):
+        signal.setitimer(signal.ITIMER_REAL, settings["timeout"])
+        try:
+            return list(script.run(batch))
+        except Exception:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            print(f"Attempt {attempt + 1} at {', '.join(Path(name).name for name in batch)} failed:", file=sys.stderr)
+            traceback.print_exc()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    return []
+
+
+def _too_slow(*_: Any) -> None:
+    raise TimeoutError("The mini-batch took longer than retry_settings.timeout.")
+
+
+def _load(path: Path) -> Any:
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location("scoring_script", path)
+    assert spec and spec.loader, path
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

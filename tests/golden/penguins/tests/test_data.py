@@ -1,0 +1,59 @@
+"""The project's rows keep `contract.yml`, and rows that do not are refused with a sentence."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from mlops.assets import partition
+from model.contract import ContractError, check_labelled
+from model.split import split
+
+
+def test_numbers_are_floats_and_codes_are_text(rows, contract):
+    assert all(rows[column].dtype == "float64" for column in contract.numerical)
+    assert all(rows[column].dropna().map(type).eq(str).all() for column in contract.categorical)
+
+
+def test_identifiers_tell_rows_apart(rows, contract):
+    assert rows[contract.id_column].is_unique
+
+
+def test_missing_column_is_named(rows, contract):
+    with pytest.raises(ContractError, match="The data has no column"):
+        check_labelled(rows.drop(columns=contract.features[-1]), contract)
+
+
+def test_missing_target_is_refused(rows, contract):
+    with pytest.raises(ContractError, match="is empty in 1 of"):
+        check_labelled(rows.assign(**{contract.target: rows[contract.target].where(rows.index > 0)}), contract)
+
+
+def test_word_among_numbers_is_refused(rows, contract):
+    first, *others = contract.features
+    numbers = replace(contract, numerical=(first,), categorical=tuple(others))
+    with pytest.raises(ContractError, match=r"holds numbers, but row \d+ has 'a word'"):
+        check_labelled(rows.assign(**{first: "a word"}), numbers)
+
+
+def test_repeated_identifier_is_refused(rows, contract):
+    with pytest.raises(ContractError, match="it must tell rows apart"):
+        check_labelled(pd.concat([rows, rows.head(1)]), contract)
+
+
+def test_table_without_rows_is_refused(rows, contract):
+    with pytest.raises(ContractError, match="The data has no rows"):
+        check_labelled(rows.head(0), contract)
+
+
+def test_every_row_has_one_part(rows, contract):
+    parts = partition(rows, contract)
+    names = pd.concat([part[contract.id_column] for part in (parts.labelled, parts.production, parts.later)])
+    assert sorted(names) == sorted(rows[contract.id_column])
+
+
+def test_row_keeps_its_side_when_rows_are_added(rows, contract):
+    few = rows.head(len(rows) // 2)
+    _, held_out = split(few, few[contract.id_column], 0.2, "7")
+    _, held_out_of_all = split(rows, rows[contract.id_column], 0.2, "7")
+    assert set(held_out.index) == set(held_out_of_all.index) & set(few.index)

@@ -1,0 +1,74 @@
+"""`mlops data` and `mlops train`, run as they are, in a copy of the project."""
+
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from mlops.project import LABELLED_DATA, PIPELINE, PRODUCTION_DATA, ROOT, model_name, read_yaml
+from model import evaluate
+from model.contract import check_labelled
+from model.registry import find_champion
+from model.tables import read_json, read_mltable, read_rows
+
+
+@pytest.fixture
+def job(trained) -> Path:
+    """The folder of the one job that ran."""
+    (folder,) = (trained / ".azureml-local" / "jobs").iterdir()
+    return folder
+
+
+@pytest.fixture
+def registry(trained, monkeypatch) -> None:
+    """MLflow as the steps saw it."""
+    uri = (trained / ".azureml-local" / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("tests")
+
+
+def asset(project, definition):
+    """Where an asset's YAML points, in the copy."""
+    return project / (definition.parent / read_yaml(definition)["path"]).resolve().relative_to(ROOT)
+
+
+def test_labelled_asset_keeps_the_contract(trained, contract):
+    assert len(check_labelled(read_mltable(asset(trained, LABELLED_DATA)), contract)) > 0
+
+
+def test_production_asset_has_features_and_no_labels(trained, contract):
+    columns = set(read_mltable(asset(trained, PRODUCTION_DATA)).columns)
+    assert {contract.id_column, *contract.features} <= columns
+    assert contract.target not in columns
+
+
+def test_every_step_completed(job):
+    steps = {step["name"]: step["status"] for step in read_json(job / "job.json")["steps"]}
+    assert steps == dict.fromkeys(read_yaml(PIPELINE)["jobs"], "Completed")
+
+
+def test_split_left_nothing_out(trained, job):
+    parts = [read_rows(job / "split" / side) for side in ("training", "holdout")]
+    assert sum(map(len, parts)) == len(read_mltable(asset(trained, LABELLED_DATA)))
+
+
+def test_model_is_registered_if_promoted(job, registry):
+    decision = read_json(job / "outputs" / "gate" / "gate.json")["decision"]
+    assert bool(find_champion(model_name())) == (decision == "PROMOTE")
+
+
+def test_same_model_again_is_retained(job, registry, tmp_path, monkeypatch):
+    inputs = {
+        "model": job / "train" / "model",
+        "training": job / "split" / "training",
+        "holdout": job / "split" / "holdout",
+        "model-name": model_name(),
+        "margin": read_yaml(PIPELINE)["inputs"]["margin"],
+        "gate": tmp_path,
+    }
+    arguments = [text for name, value in inputs.items() for text in (f"--{name}", str(value))]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
+    evaluate.main()
+    assert read_json(tmp_path / "gate.json")["decision"] == "RETAIN"

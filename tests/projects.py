@@ -1,0 +1,137 @@
+"""Renders projects and runs commands in them: what the template's tests are made of."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import copier
+import psutil
+import yaml
+from jinja2 import Environment, FileSystemLoader
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+ANSWERS = ".copier-answers.yml"
+
+
+def settings() -> dict[str, Any]:
+    """What copier.yml says about Copier itself: the keys that start with an underscore."""
+    return {key: value for key, value in _copier_yml().items() if key.startswith("_")}
+
+
+def questions() -> dict[str, dict[str, Any]]:
+    """The questions that somebody answers, in their order; computed values are none."""
+    return {
+        key: value for key, value in _copier_yml().items() if not key.startswith("_") and value.get("when") is not False
+    }
+
+
+def choices(question: str, **answers: Any) -> list[Any]:
+    """The values that a question offers, given the answers that its choices depend on."""
+    offered = questions()[question]["choices"]
+    if isinstance(offered, str):
+        filters = ["jinja2_ansible_filters.AnsibleCoreFiltersExtension"]
+        environment = Environment(loader=FileSystemLoader(ROOT), extensions=filters, autoescape=False)
+        offered = yaml.safe_load(environment.from_string(offered).render(answers))
+    return list(offered.values() if isinstance(offered, dict) else offered)
+
+
+def _copier_yml() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+
+
+def working_files() -> list[Path]:
+    """Every file of this repository as it stands, committed or not, relative to its folder, but no ignored one."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [Path(name) for name in sorted(set(names)) if name and (ROOT / name).is_file()]
+
+
+def copy_working_files(folder: Path, *parts: str) -> Path:
+    """Copy the working files, or those under `parts` only, to a folder."""
+    for name in working_files():
+        if not parts or name.parts[0] in parts:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def render_from(template: Path, destination: Path, **answers: Any) -> Path:
+    """Render a project as `copier copy --defaults --data ...` does, without trust; an unknown question is an error."""
+    unknown = answers.keys() - questions().keys()
+    if unknown:
+        raise KeyError(f"copier.yml asks no question {', '.join(sorted(unknown))}")
+    copier.run_copy(str(template), destination, data=answers, defaults=True, unsafe=False, quiet=True)
+    return destination
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file under a folder and what is in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def without_origin(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out of a project's answers where the template was on this machine, and which commit it was."""
+    lines = files[ANSWERS].splitlines(keepends=True)
+    return files | {ANSWERS: b"".join(line for line in lines if not line.startswith((b"_commit", b"_src_path")))}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended: what it said and what it took."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def mlops(project: Path, *arguments: str, **environment: str) -> Finished:
+    """Run `mlops` in a project, with the tests' own Python: it has the packages that the project asks for."""
+    return python(project, "-m", "mlops", *arguments, **environment)
+
+
+def python(project: Path, *arguments: str, **environment: str) -> Finished:
+    """Run Python in a project; memory is the most that its processes held at one time."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
+    }
+    paths = os.pathsep.join([str(project / "src"), str(project)])
+    started, before = time.perf_counter(), os.times()
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=project,
+        env=inherited | {"PYTHONPATH": paths, "COLUMNS": "200"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    most = 0
+    while True:
+        try:
+            stdout, stderr = process.communicate(timeout=0.1)
+            break
+        except subprocess.TimeoutExpired:
+            most = max(most, _resident(process.pid))
+    seconds, after = time.perf_counter() - started, os.times()
+    cpu_seconds = after.children_user - before.children_user + after.children_system - before.children_system
+    return Finished(process.returncode, stdout, stderr, seconds, cpu_seconds, most / 2**20)
+
+
+def _resident(pid: int) -> int:
+    """Bytes that a process and its descendants hold now."""
+    total = 0
+    try:
+        for process in [family := psutil.Process(pid), *family.children(recursive=True)]:
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:  # it ended between two lines
+        pass
+    return total

@@ -1,0 +1,70 @@
+"""Every data set, and tables of the user's own, train to a registered model with the answers' defaults."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from projects import choices, mlops
+from test_data import ANSWERS, as_csv, measurements
+
+CATALOGUE = {name: {"dataset": name} for name in choices("dataset") if name != "custom"}
+TASKS = {f"custom, {task}": {"dataset": "custom", "task": task} for task in choices("task")}
+MEGABYTES = 2048
+SECONDS = 60
+
+
+def train(project):
+    """Prepare and train; return what training took."""
+    prepared = mlops(project, "data")
+    assert prepared.code == 0, prepared.stderr
+    trained = mlops(project, "train")
+    assert trained.code == 0, trained.stderr
+    assert "PROMOTE: registered" in trained.stdout
+    return prepared, trained
+
+
+@pytest.mark.parametrize("answers", [*CATALOGUE.values(), *TASKS.values()], ids=[*CATALOGUE, *TASKS])
+def test_data_set_trains_a_model_within_a_minute_and_two_gigabytes(answers, render):
+    for finished in train(render(**answers)):
+        # Processor time, so that the promise does not depend on what else the machine does.
+        assert finished.cpu_seconds < SECONDS
+        assert finished.megabytes < MEGABYTES
+
+
+def test_csv_with_spaces_and_foreign_letters_trains_a_model(render):
+    project = render(**ANSWERS)
+    source = project / ANSWERS["data_path"]
+    source.parent.mkdir()
+    source.write_text(as_csv(list(measurements())), encoding="utf-8")
+    train(project)
+
+
+def test_parquet_outside_the_project_trains_a_model(render, tmp_path):
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame(measurements()).replace({"Gewicht: kg": {"": None}}).astype({"Gewicht: kg": float}).to_parquet(path)
+    train(render(**ANSWERS | {"data_path": str(path)}))
+
+
+@pytest.mark.slow
+def test_million_rows_train_in_two_minutes_and_four_gigabytes(render, tmp_path, record_property, capsys):
+    draw, count = np.random.default_rng(0), 1_000_000
+    numbers = pd.DataFrame(draw.normal(size=(count, 6)).round(4), columns=[f"number {name}" for name in "abcdef"])
+    rows = numbers.assign(
+        key=np.arange(count),
+        town=draw.choice(["Köln", "Łódź", "Oslo"], count),
+        late=np.where(numbers["number a"] + draw.normal(size=count) > 0, "yes", "no"),
+    )
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    project = render(
+        dataset="custom",
+        data_path=str(tmp_path / "rows.csv"),
+        target_column="late",
+        id_column="key",
+        numerical_columns=list(numbers),
+        categorical_columns=["town"],
+    )
+    prepared, trained = train(project)
+    with capsys.disabled():
+        for verb, done in {"data": prepared, "train": trained}.items():
+            print(f"\nmlops {verb}, a million rows: {done.seconds:.1f} s, {done.megabytes:.0f} MB")
+    assert prepared.seconds + trained.seconds < 120
+    assert max(prepared.megabytes, trained.megabytes) < 4096

@@ -1,0 +1,148 @@
+"""The monitor on the laptop: rows as Azure's preprocessors make them, thresholds as Azure reads them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from projects import ROOT
+
+from mlops.local.attribution import cumulative_gain, gain
+from mlops.local.signals import SignalResult, Tables, breach_tag, compute
+from mlops.monitor import COLLECTED
+from model.preprocess_production_data import hours, rows_of
+
+COLLECTED_ROWS = Path(__file__).parent / "reference" / "collected"
+SCRIPT = ROOT / "template" / "src" / "model" / "preprocess_production_data.py"
+EXPECTED = json.loads((COLLECTED_ROWS / "expected.json").read_text(encoding="utf-8"))
+
+needs_java = pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs Java, which this machine has not")
+
+
+def preprocess(tmp_path, start, end):
+    """Run the Spark component as a monitor does and return what it said and the rows it wrote."""
+    output = tmp_path / "output"
+    arguments = {
+        "data_window_start": start,
+        "data_window_end": end,
+        "input_data": COLLECTED_ROWS / "model_inputs",
+        "preprocessed_input_data": output,
+    }
+    given = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+    done = subprocess.run([sys.executable, SCRIPT, *given], capture_output=True, text=True, check=False)
+    return done, pd.read_parquet(output / "data") if done.returncode == 0 else None
+
+
+@needs_java
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", "09:00-10:00"),
+        ("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z", "10:00-11:00"),
+    ],
+)
+def test_hour_becomes_the_rows_that_azures_preprocessor_makes(tmp_path, start, end, expected):
+    done, rows = preprocess(tmp_path, start, end)
+    assert done.returncode == 0, done.stderr
+    wanted = pd.DataFrame(EXPECTED[expected])
+    assert sorted(rows) == sorted(wanted)
+    found = rows.sort_values("correlationid")[list(wanted)].astype(object)
+    assert found.where(found.notna(), None).to_dict("records") == wanted.astype(object).where(
+        wanted.notna(), None
+    ).to_dict("records")
+
+
+@needs_java
+def test_empty_window_is_refused_with_a_sentence(tmp_path):
+    done, _ = preprocess(tmp_path, "2026-11-21T09:00:00Z", "2026-11-21T10:00:00Z")
+    assert done.returncode == 1
+    assert "nothing was collected in this window" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", ["2026/11/20/09"]),
+        ("2026-11-20T09:30:00Z", "2026-11-20T10:00:01Z", ["2026/11/20/09", "2026/11/20/10"]),
+        ("2026-11-20T23:00:00+00:00", "2026-11-21T01:00:00", ["2026/11/20/23", "2026/11/21/00"]),
+        ("2026-11-20T01:00:00+02:00", "2026-11-20T00:00:00Z", ["2026/11/19/23"]),
+        ("2026-11-20T09:00:00Z", "2026-11-20T09:00:00Z", []),
+    ],
+    ids=["one hour", "within hours", "midnight", "other zone", "empty"],
+)
+def test_window_is_whole_hours(start, end, expected):
+    assert hours(start, end) == expected
+
+
+def test_rows_of_ones_own_need_no_envelope():
+    assert list(rows_of('{"a": 1, "b": {"c": [2]}}')) == [{"a": 1, "b": '{"c":[2]}'}]
+
+
+SIGNAL = {"type": "data_drift", "features": ["a"], "alert_enabled": True}
+
+
+@pytest.fixture
+def tables():
+    draw = np.random.default_rng(0)
+    return Tables(pd.DataFrame({"a": draw.normal(0, 1, 500)}), pd.DataFrame({"a": draw.normal(2, 1, 500)}))
+
+
+def test_only_the_first_metric_of_a_data_type_counts(tables):
+    thresholds = {"numerical": {"population_stability_index": 0.1, "jensen_shannon_distance": 0.1}}
+    found = compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables)
+    assert {each.metric for each in found.measurements} == {"JensenShannonDistance"}
+
+
+def test_threshold_of_zero_is_no_drift_threshold(tables):
+    thresholds = {"numerical": {"jensen_shannon_distance": 0.0}}
+    assert compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables).measurements == ()
+
+
+def test_quality_rate_is_held_against_threshold_and_the_references_own_rate():
+    half_empty = pd.DataFrame({"a": [1.0, None] * 50})
+    signal = SIGNAL | {"type": "data_quality", "metric_thresholds": {"numerical": {"null_value_rate": 0.1}}}
+    found = compute("s", signal, Tables(half_empty, half_empty))
+    assert [(each.threshold, each.breached) for each in found.measurements] == [(0.6, False)]
+
+
+def test_breach_tag_reads_as_azures(tables):
+    found = compute(
+        "m_data_drift", SIGNAL | {"metric_thresholds": {"numerical": {"jensen_shannon_distance": 0.1}}}, tables
+    )
+    recorded = json.loads(
+        (ROOT / "tests" / "reference" / "events" / "breach_completed.json").read_text(encoding="utf-8")
+    )
+    text = recorded[0]["data"]["runTags"]["azureml_modelmonitor_threshold_breached"]
+    first, second, third, _ = breach_tag(found).split("\n")
+    assert [first.replace("m_data_drift", "diabetes_monitor_data_drift"), second] == text.split("\n")[:2]
+    assert json.loads(third[2:-2]).keys() == json.loads(text.split("\n")[2][2:-2]).keys()
+
+
+def test_signal_that_alerts_nobody_says_so():
+    assert SignalResult("s", "data_drift", (), (), False).alert_enabled is False
+
+
+def test_equal_rankings_gain_all_and_turned_ones_less():
+    importances = np.array([0.6, 0.3, 0.1])
+    assert gain(importances, importances) == 1
+    assert gain(importances, importances[::-1]) < 0.8
+
+
+def test_attribution_notices_that_another_feature_decides():
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame(draw.normal(size=(400, 3)), columns=["a", "b", "c"])
+    reference = rows.assign(y=rows["a"] * 3 + rows["b"])
+    same, other = rows.assign(prediction=rows["a"] * 3 + rows["b"]), rows.assign(prediction=rows["c"] * 3)
+    assert cumulative_gain(reference, "y", same) > 0.95
+    assert cumulative_gain(reference, "y", other) < 0.8
+
+
+@pytest.mark.parametrize("collection", ["model_inputs", "model_outputs"])
+def test_collected_rows_are_found_under_the_deployments_name(collection):
+    path = f"azureml:some-endpoint-4e42f3-model-12-{collection}:1"
+    assert COLLECTED.sub(r"\1-model-13-\2:1", path) == path.replace("model-12", "model-13")
