@@ -203,7 +203,7 @@ else:
     if sys.argv[1] == "retrain":
         folder = pathlib.Path(".azureml-local/jobs") / sys.argv[-1]
         folder.mkdir(parents=True)
-        job = {{"name": sys.argv[-1], "experiment": "e", "created_at": "2026-11-20T12:00:00+00:00", "steps": []}}
+        job = {{"name": sys.argv[-1], "experiment": "e", "status": "Completed", "created_at": "2026-11-20T12:00:00+00:00", "steps": []}}
         (folder / "job.json").write_text(json.dumps(job))
 """
 
@@ -217,7 +217,7 @@ def project(render, tmp_path, monkeypatch):
         tools.mkdir()
         for name, text in {
             "mlops": STUB.format(python=sys.executable),
-            "uv": '#!/bin/bash\nshift\nexec "$@"\n',
+            "uv": f'#!/bin/bash\nshift 2\nexec "{tools}/mlops" "$@"\n',
         }.items():
             (tools / name).write_text(text, encoding="utf-8")
             (tools / name).chmod(stat.S_IRWXU)

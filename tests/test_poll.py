@@ -102,7 +102,7 @@ def test_an_event_of_a_scheduled_project_goes_by_way_of_the_poll_workflow(render
         'poll) curl -sS -X POST -H "Authorization: Bearer $GITHUB_TOKEN" '
         f"-d '{payload}' \"$GITHUB_API_URL/repos/$GITHUB_REPOSITORY/dispatches\";;",
         'triage) printf "outcome=DEPLOY\\nreason=new\\nversion=3\\n" >> "$GITHUB_OUTPUT";;',
-        'deploy) [ "$4 $5 $MLOPS_TARGET" = "--version 3 local" ];;',
+        'calibrate | deploy) [ "$4 $5 $MLOPS_TARGET" = "--version 3 local" ];;',
         "esac",
     ]
     (tools / "uv").write_text("\n".join(lines), encoding="utf-8")
@@ -114,5 +114,6 @@ def test_an_event_of_a_scheduled_project_goes_by_way_of_the_poll_workflow(render
         ("poll: Look for breaches and new models", True),
         ("GitHub", True),
         ("cd-triggered-by-aml: Decide", True),
+        ("cd-triggered-by-aml: Calibrate the monitor", True),
         ("cd-triggered-by-aml: Roll out", True),
     ]
