@@ -110,7 +110,9 @@ def mlflow_server(model: Path) -> Iterator[tuple[int, int]]:
     ]
     command = ["uv", "run", "--isolated", "--no-project", "--python", "3.11", *needed, "--", *serve]
     with (Path(tempfile.gettempdir()) / "mlflow-serve.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment())
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=environment(), cwd=tempfile.gettempdir()
+        )
     try:
         wait_for(port)
         yield port, process.pid

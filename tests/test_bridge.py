@@ -203,7 +203,8 @@ else:
     if sys.argv[1] == "retrain":
         folder = pathlib.Path(".azureml-local/jobs") / sys.argv[-1]
         folder.mkdir(parents=True)
-        job = {{"name": sys.argv[-1], "experiment": "e", "status": "Completed", "created_at": "2026-11-20T12:00:00+00:00", "steps": []}}
+        job = {{"name": sys.argv[-1], "experiment": "e", "status": "Completed", "steps": []}}
+        job["created_at"] = "2026-11-20T12:00:00+00:00"
         (folder / "job.json").write_text(json.dumps(job))
 """
 
