@@ -137,11 +137,31 @@ def az_lines(plan: list[Command]) -> list[list[str]]:
     return lines
 
 
+def written_az_lines(project: Path) -> list[list[str]]:
+    """The commands that README and workflows name; `az ml` is an extension, whose files the SDK loads elsewhere."""
+    readme = re.findall(r"`az ([^`]+)`", (project / "README.md").read_text(encoding="utf-8"))
+    workflows = "\n".join(path.read_text(encoding="utf-8") for path in project.glob(".github/workflows/*.yml"))
+    named = [*readme, *re.findall(r"^\s*(?:- )?(?:run: )?az (.+)$", workflows, re.MULTILINE)]
+    assert "login" in named
+    return [shlex.split(line.partition(" >")[0]) for line in named if not line.startswith("ml ")]
+
+
+def test_az_ml_lines_of_the_readme_name_what_the_project_has(render):
+    project = render()
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    for file in re.findall(r"`az ml job create -f ([^`]+)`", readme):
+        assert (project / file).is_file()
+    (monitor,) = project.glob("endpoints/online/monitor/*.yml")
+    for name in re.findall(r"`az ml schedule trigger -n ([^`]+)`", readme):
+        assert f"name: {name}\n" in monitor.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_the_azure_cli_accepts_every_line(render):
     lines = [
         line for answers in VARIANTS.values() for plan in plans(render, **answers).values() for line in az_lines(plan)
     ]
+    lines += [line for answers in VARIANTS.values() for line in written_az_lines(render(**answers))]
     unique = sorted({json.dumps(line) for line in lines})
     assert len(unique) > 40
     parse = [*azure_cli(), str(Path(__file__).with_name("az_parse.py"))]
