@@ -1,0 +1,78 @@
+"""Runs a project's notebooks from top to bottom with a real kernel, and says what came out of each cell."""
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+from traitlets import default
+
+SECONDS = re.compile(r" +\d+\.\d s *$", re.MULTILINE)
+Outputs = list[tuple[str, str]]
+
+
+class OwnPython(AsyncKernelManager):
+    """Knows no kernel of this machine: the one left is the tests' own Python."""
+
+    @default("kernel_spec_manager")
+    def _no_kernels_of_this_machine(self) -> KernelSpecManager:
+        return KernelSpecManager(kernel_dirs=[])
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What the cells of a notebook brought, by their names, and how long it took."""
+
+    outputs: dict[str, Outputs]
+    seconds: float
+
+    def text(self, cell: str) -> str:
+        """What a cell printed or returned as text."""
+        return "".join(content for kind, content in self.outputs[cell] if kind == "text/plain")
+
+
+def execute(project: Path, probes: dict[str, str] | None = None) -> dict[str, Executed]:
+    """Run every notebook of a project in order; a probe is code that a notebook's kernel runs at its end.
+
+    Raises:
+        CellExecutionError: a cell failed.
+    """
+    found = {}
+    for path in sorted((project / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        if path.name[:2] in (probes or {}):
+            notebook.cells.append(nbformat.v4.new_code_cell(probes[path.name[:2]], id="probe"))
+        started = time.perf_counter()
+        _run(notebook, project)
+        seconds = time.perf_counter() - started
+        cells = {cell.id: _outputs(cell) for cell in notebook.cells if cell.cell_type == "code"}
+        found[path.name[:2]] = Executed(cells, seconds)
+    return found
+
+
+def _run(notebook: Any, project: Path) -> None:
+    folder = {"metadata": {"path": str(project / "notebooks")}}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
+    }
+    paths = os.pathsep.join([str(project / "src"), str(project)])
+    client = NotebookClient(notebook, kernel_manager_class=OwnPython, timeout=180, resources=folder)
+    client.execute(env=inherited | {"PYTHONPATH": paths})
+
+
+def _outputs(cell: Any) -> Outputs:
+    """Text and pictures, in their order; warnings are neither, and how many seconds a step took is left out."""
+    found = []
+    for output in cell.outputs:
+        if output.output_type == "stream" and output.name == "stdout":
+            found.append(("text/plain", SECONDS.sub("", output.text)))
+        for kind in ("text/plain", "image/png"):
+            if kind in output.get("data", {}):
+                found.append((kind, output.data[kind]))
+    return found
