@@ -2,26 +2,56 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from projects import copy_working_files, render_from
+
+import projects
+
+# What the default run leaves out, and the flag that brings it in.
+FLAGS = {
+    "slow": "run what takes minutes or gigabytes as well",
+    "loops": "run the loops of a covering set of projects as well",
+    "all_variants": "render and validate every project there can be as well",
+}
+
+# Files that take minutes, slowest first: they start first, so that no worker is left with one of them at the end.
+SLOWEST = (
+    "test_updates",
+    "test_readme",
+    "test_own_tests",
+    "test_loop",
+    "test_notebooks",
+    "test_free_text",
+    "test_datasets",
+    "test_variants",
+)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run what takes minutes or gigabytes as well")
+    for name, meaning in FLAGS.items():
+        parser.addoption(f"--{name.replace('_', '-')}", action="store_true", help=meaning)
     parser.addoption("--update-golden", action="store_true", help="replace tests/golden by what is rendered now")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow"):
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+    left_out = [
+        item for item in items if any(item.get_closest_marker(name) and not config.getoption(name) for name in FLAGS)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    rest = [item for item in items if item not in left_out]
+    items[:] = sorted(rest, key=lambda item: [*SLOWEST, item.path.stem].index(item.path.stem))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the figures that tests recorded, those of other processes too."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, figure in report.user_properties:
+            if report.when == "call":
+                terminalreporter.write_line(f"{name}: {figure}")
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory) -> Path:
-    """The template as it stands, out of git's sight: Copier then reads it in place instead of cloning it."""
-    return copy_working_files(tmp_path_factory.mktemp("template"), "copier.yml", "extensions", "template")
+def template() -> Path:
+    """The template as it stands."""
+    return projects.template()
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +59,6 @@ def render(template, tmp_path_factory) -> Callable[..., Path]:
     """Renders a project into a folder of its own, or into `destination`."""
 
     def render(destination: Path | None = None, **answers) -> Path:
-        return render_from(template, destination or tmp_path_factory.mktemp("rendered") / "project", **answers)
+        return projects.render_from(template, destination or tmp_path_factory.mktemp("rendered") / "project", **answers)
 
     return render

@@ -1,48 +1,49 @@
 """Renders projects and runs commands in them: what the template's tests are made of."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import copier
 import psutil
-import yaml
-from jinja2 import Environment, FileSystemLoader
+
+from variants.questionnaire import Questionnaire
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 ANSWERS = ".copier-answers.yml"
 
 
-def settings() -> dict[str, Any]:
-    """What copier.yml says about Copier itself: the keys that start with an underscore."""
-    return {key: value for key, value in _copier_yml().items() if key.startswith("_")}
+@cache
+def template() -> Path:
+    """The template as it stands, out of git's sight: Copier then reads it in place instead of cloning it."""
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return copy_working_files(folder, "copier.yml", "extensions", "template")
+
+
+@cache
+def questionnaire() -> Questionnaire:
+    """What copier.yml asks."""
+    return Questionnaire(template())
 
 
 def questions() -> dict[str, dict[str, Any]]:
     """The questions that somebody answers, in their order; computed values are none."""
-    return {
-        key: value for key, value in _copier_yml().items() if not key.startswith("_") and value.get("when") is not False
-    }
+    return {name: details for name, details in questionnaire().details.items() if details.get("when") is not False}
 
 
 def choices(question: str, **answers: Any) -> list[Any]:
     """The values that a question offers, given the answers that its choices depend on."""
-    offered = questions()[question]["choices"]
-    if isinstance(offered, str):
-        filters = ["jinja2_ansible_filters.AnsibleCoreFiltersExtension"]
-        environment = Environment(loader=FileSystemLoader(ROOT), extensions=filters, autoescape=False)
-        offered = yaml.safe_load(environment.from_string(offered).render(answers))
-    return list(offered.values() if isinstance(offered, dict) else offered)
-
-
-def _copier_yml() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    return [values[question] for values in questionnaire().variants(branching=[question], **answers)]
 
 
 def working_files() -> list[Path]:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from projects import ROOT
 
 from endpoints import workspace
 from mlops.local import clock
 from mlops.local.collector import Collector, RecordError, read_records
+from projects import ROOT
 
 REFERENCE = ROOT / "tests" / "reference" / "collected"
 SOURCE = "/subscriptions/0/onlineEndpoints/e/deployments/d"

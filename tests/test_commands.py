@@ -1,10 +1,10 @@
 """What `mlops` says when it is asked for what cannot be: one sentence on stderr and exit code 2."""
 
 import pytest
-from projects import mlops
 
 from mlops.client import Target, connect
 from mlops.errors import WrongInputError
+from projects import mlops
 
 WORKSPACE = {
     "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000",

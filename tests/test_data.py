@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from projects import contents, mlops
 
 from mlops.assets import partition
 from model.contract import Contract, ContractError, check_labelled
 from model.datasets import file
 from model.split import split
 from model.tables import read_mltable, write_mltable
+from projects import contents, mlops
 
 ANSWERS = {
     "dataset": "custom",

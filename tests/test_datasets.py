@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from projects import choices, mlops
 from test_data import ANSWERS, measurements
 
-TASKS = choices("task")
+TASKS = choices("task", dataset="custom")
 MEGABYTES = 2048
 SECONDS = 60
 

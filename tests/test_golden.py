@@ -7,6 +7,7 @@ dependencies from here, so that they are pinned in one place only.
 import shutil
 
 import pytest
+
 from projects import GOLDEN, ROOT, contents, without_origin, working_files
 
 PROJECTS = {

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from projects import ROOT
 
 from mlops.local.attribution import cumulative_gain, gain
 from mlops.local.signals import SignalResult, Tables, breach_tag, compute
 from mlops.monitor import COLLECTED
 from model.preprocess_production_data import hours, rows_of
+from projects import ROOT
 
 COLLECTED_ROWS = Path(__file__).parent / "reference" / "collected"
 SCRIPT = ROOT / "template" / "src" / "model" / "preprocess_production_data.py"

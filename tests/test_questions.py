@@ -2,13 +2,11 @@
 
 import subprocess
 import sys
-import tomllib
 
 import pytest
-import yaml
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-from projects import ANSWERS, questions
+
+from projects import ROOT, questionnaire, questions
+from question_table import with_table
 
 NAME = "A project name has 2 to 40 letters"
 REPOSITORY = "A GitHub repository is written owner/name"
@@ -39,6 +37,7 @@ WRONG = [
     ({"description": ""}, DESCRIPTION),
     ({"description": "   "}, DESCRIPTION),
     ({"description": "two\nlines"}, DESCRIPTION),
+    ({"description": "a blank "}, DESCRIPTION),
     ({"description": "a" * 301}, DESCRIPTION),
     ({"description": "a bell \x07"}, DESCRIPTION),
     ({"github_repository": "churn"}, REPOSITORY),
@@ -84,7 +83,7 @@ WRONG = [
     ({"dataset": "custom", "numerical_columns": [], "categorical_columns": []}, "at least one column to learn from"),
 ]
 
-FREE_TEXT = [name for name, question in questions().items() if "choices" not in question]
+FREE_TEXT = [name for name in questions() if name not in questionnaire().with_choices]
 
 
 @pytest.mark.parametrize("name", questions())
@@ -134,20 +133,7 @@ def test_computed_value_is_no_question(render):
         render(project_slug="mine")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=30))
-@example('Says "yes": 100 % \\ {{ no template }} #1 🚀', "größe: [cm] #1")
-@example("'''", "true")
-@example("~", "{% raw %}")
-@example("\u2028", "null")
-def test_free_text_is_refused_or_carried_unchanged(render, description, column):
-    try:
-        project = render(description=description, dataset="custom", numerical_columns=[column], categorical_columns=[])
-    except ValueError as refusal:
-        assert "Validation error" in str(refusal)
-        return
-    answers = yaml.safe_load((project / ANSWERS).read_text(encoding="utf-8"))
-    contract = yaml.safe_load((project / "src" / "model" / "contract.yml").read_text(encoding="utf-8"))
-    package = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert answers["description"] == package["description"] == description
-    assert answers["numerical_columns"] == contract["numerical"] == [column]
+def test_table_in_the_readme_is_the_one_its_script_writes():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}`" in readme for name in questions())
+    assert readme == with_table(readme)

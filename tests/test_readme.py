@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+
 from projects import ROOT, copy_working_files
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 from mlflow import MlflowClient
-from projects import mlops
 
 from mlops.local.client import LocalClient
 from mlops.rollout import Limits, Probe, deployment_name, plan, verdict
+from projects import mlops
 
 GOOD = Probe(200, 20.0)
 

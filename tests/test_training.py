@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from projects import mlops
 
 from mlops.local.models import ModelOperations
 from model.contract import load_contract
 from model.gate import decide
 from model.train import PACKAGES
+from projects import mlops
 
 WEAK = """
 from sklearn.compose import ColumnTransformer

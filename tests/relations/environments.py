@@ -1,0 +1,63 @@
+"""What jobs and endpoints run with is what the project pins for the laptop."""
+
+import re
+import sys
+import tomllib
+
+from relations.relation import Files, imported, parsed, relation
+
+# Which pin brings a package that is imported under another name; Spark brings its own Python package.
+BROUGHT_BY = {
+    "azureml": "azureml-ai-monitoring",
+    "azureml_inference_server_http": "azureml-inference-server-http",
+    "mlflow": "mlflow-skinny",
+    "sklearn": "scikit-learn",
+    "yaml": "mlflow-skinny",
+}
+GIVEN = {"model", "pyspark"} | sys.stdlib_module_names
+PIN = re.compile(r"[A-Za-z0-9._-]+==[^,;\s]+")
+
+
+@relation("environments/*.yml", "pyproject.toml", "infra/bridge/function/requirements.txt")
+def pins_are_those_of_the_project(files: Files, names: frozenset[str]) -> list[str]:
+    project = tomllib.loads(files["pyproject.toml"].decode())["project"]
+    conda = parsed(files["environments/conda.yml"])["dependencies"]
+    pins = {"environments/conda.yml": next(entry["pip"] for entry in conda if isinstance(entry, dict))}
+    for path in files.keys() & {"infra/bridge/function/requirements.txt"}:
+        pins[path] = [line for line in files[path].decode().splitlines() if line and not line.startswith("#")]
+    found = [
+        f"{path}: {pin} is not pinned so in pyproject.toml"
+        for path, listed in pins.items()
+        for pin in listed
+        if not PIN.fullmatch(pin) or pin not in project["dependencies"]
+    ]
+    (python,) = (entry for entry in conda if isinstance(entry, str) and entry.startswith("python="))
+    if f">={python.removeprefix('python=')}," not in project["requires-python"]:
+        found.append(f"environments/conda.yml: {python} is not the Python of pyproject.toml")
+    found += [
+        f"{path}: conda_file: {content['conda_file']} is not there"
+        for path, content in ((path, parsed(text)) for path, text in files.items() if path.startswith("environments/"))
+        if "conda_file" in content and f"environments/{content['conda_file']}" not in files
+    ]
+    return found
+
+
+@relation("environments/conda.yml", "src/*.py")
+def what_code_imports_is_installed(files: Files, names: frozenset[str]) -> list[str]:
+    conda = parsed(files["environments/conda.yml"])
+    pins = {
+        pin.partition("==")[0] for entry in conda["dependencies"] if isinstance(entry, dict) for pin in entry["pip"]
+    }
+    found = [
+        f"{path}: it imports {package}, which environments/conda.yml does not install"
+        for path, content in files.items()
+        if path.endswith(".py")
+        for package in sorted({module.partition(".")[0] for module in imported(content)} - GIVEN)
+        if BROUGHT_BY.get(package, package) not in pins
+    ]
+    if conda["channels"] != ["conda-forge"] or "pip" not in conda["dependencies"]:
+        found.append("environments/conda.yml: it does not get pip and Python from conda-forge")
+    return found
+
+
+RELATIONS = (pins_are_those_of_the_project, what_code_imports_is_installed)

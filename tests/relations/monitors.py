@@ -1,0 +1,105 @@
+"""The one monitor of a project: its signals suit the contract, and each can ring."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from relations.relation import Files, parsed, relation, under
+
+# By the name of a monitor's file: the signals it has.
+SIGNALS = {
+    "out_of_box": {"data_drift", "prediction_drift", "data_quality"},
+    "advanced": {"data_drift", "prediction_drift", "data_quality", "feature_attribution_drift", "custom"},
+    "custom_data": {"data_drift", "data_quality"},
+}
+# What follows the prefix in a signal's name where it is not its type.
+CALLED = {"feature_attribution_drift": "attribution_drift", "custom": "performance"}
+RATES = {"null_value_rate", "data_type_error_rate", "out_of_bounds_rate"}
+DURATION = r"P(\d+D|T\d+H)"
+
+
+@relation("endpoints/*/monitor/*.yml", "src/model/contract.yml", "components/*.yml", "infra/project.yml")
+def monitors_suit_the_contract(files: Files, names: frozenset[str]) -> list[str]:
+    contract, prefix = parsed(files["src/model/contract.yml"]), parsed(files["infra/project.yml"])["signal_prefix"]
+    monitors = under(files, "endpoints/")
+    components = {content["name"]: content for content in under(files, "components/").values()}
+    found = []
+    if len(monitors) != 1:
+        found.append(f"endpoints/: {len(monitors)} monitors, {', '.join(monitors)}, where one is due")
+    for path, content in monitors.items():
+        signals = content["create_monitor"]["monitoring_signals"]
+        kinds = {signal["type"] for signal in signals.values()}
+        if kinds != SIGNALS[PurePosixPath(path).stem]:
+            found.append(f"{path}: its signals are {sorted(kinds)}, which is not what {PurePosixPath(path).stem} means")
+        if content["name"].replace("-", "_") + "_" != prefix:
+            found.append(f"{path}: name: its signals begin with {prefix}, it does not")
+        task = "regression" if contract["task"] == "regression" else "classification"
+        if content["create_monitor"]["monitoring_target"].get("ml_task") != task:
+            found.append(f"{path}: ml_task is not the contract's {task}")
+        for name, signal in signals.items():
+            check = _custom(signal, components) if signal["type"] == "custom" else _signal(signal, contract)
+            found += [f"{path}: {name}: {what}" for what in check]
+            if name != prefix + CALLED.get(signal["type"], signal["type"]):
+                found.append(f"{path}: {name}: it is a {signal['type']} and called otherwise")
+            if signal.get("alert_enabled") is not True:
+                found.append(f"{path}: {name}: it rings no alarm")
+    return found
+
+
+def _signal(signal: dict[str, Any], contract: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a signal of Azure's own."""
+    reference = signal.get("reference_data", {})
+    if reference.get("input_data", {}).keys() != {"type", "path"} or reference.get("data_context") != "training":
+        yield "its reference_data are not the training data with type and path"
+    if reference.get("data_column_names") != {"target_column": contract["target"]["column"]}:
+        yield "its target_column is not the contract's"
+    if signal["type"] in ("data_drift", "data_quality"):
+        if signal.get("features") not in (
+            "all_features",
+            contract["numerical"] + contract["categorical"],
+        ):
+            yield "its features are not the contract's"
+        columns = {kind: contract[kind] for kind in ("numerical", "categorical")}
+    else:
+        number = contract["task"] == "regression"
+        columns = {"numerical": number, "categorical": not number}
+    thresholds = signal.get("metric_thresholds", {})
+    if signal["type"] == "feature_attribution_drift":
+        if "normalized_discounted_cumulative_gain" not in thresholds:
+            yield "it has no threshold"
+        return
+    if thresholds.keys() != {kind for kind, present in columns.items() if present}:
+        yield f"its thresholds are for {sorted(thresholds)}, its columns are not"
+    for kind, metrics in thresholds.items():
+        if metrics.keys() != RATES if signal["type"] == "data_quality" else len(metrics) != 1:
+            yield f"its {kind} metrics are {sorted(metrics)}"
+    if "production_data" in signal:
+        yield from _production(signal["production_data"])
+
+
+def _production(given: dict[str, Any]) -> Iterator[str]:
+    if given["input_data"].keys() != {"type", "path"} or "data_context" not in given:
+        yield "its data have no type, path or data_context"
+    window = given.get("data_window", {})
+    for key in ("lookback_window_size", "lookback_window_offset"):
+        if not re.fullmatch(DURATION, str(window.get(key))):
+            yield f"{key} is {window.get(key)!r}, which is no time"
+    if "pre_processing_component" not in given:
+        yield "nothing makes its data a table: pre_processing_component is missing"
+
+
+def _custom(signal: dict[str, Any], components: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a signal that a component of the project computes."""
+    inputs = components[signal["component_id"].split(":")[1]]["inputs"]
+    metrics = {entry["metric_name"] for entry in signal["metric_thresholds"] if "threshold" in entry}
+    wanted = signal.get("input_data", {}).keys() | {f"{metric}_threshold" for metric in metrics}
+    if wanted != inputs.keys():
+        yield f"its component takes {sorted(inputs)}, it gives {sorted(wanted)}"
+    for name, given in signal.get("input_data", {}).items():
+        if given.get("input_data", {}).keys() != {"type", "path"} or "data_context" not in given:
+            yield f"{name} has no type, path or data_context"
+    yield from _production(signal["input_data"]["production_data"])
+
+
+RELATIONS = (monitors_suit_the_contract,)

@@ -1,0 +1,36 @@
+"""Python imports only what the project holds."""
+
+from pathlib import PurePosixPath
+
+from relations.relation import Files, imported, parsed, relation
+
+# Where a package of the project is found, by its first name.
+PACKAGES = {"model": "src/", "mlops": ""}
+
+
+@relation("*.py", names=True)
+def imports_are_there(files: Files, names: frozenset[str]) -> list[str]:
+    return [
+        f"{path}: it imports {module}, which is not there"
+        for path, content in files.items()
+        for module in sorted(imported(content))
+        if module.split(".")[0] in PACKAGES and not _is_there(module, names)
+    ]
+
+
+def _is_there(module: str, names: frozenset[str]) -> bool:
+    path = PACKAGES[module.split(".")[0]] + module.replace(".", "/")
+    return f"{path}.py" in names or f"{path}/__init__.py" in names
+
+
+@relation("endpoints/*/deployment/*.yml", names=True)
+def code_that_is_deployed_is_there(files: Files, names: frozenset[str]) -> list[str]:
+    found = []
+    for path, content in files.items():
+        script = parsed(content)["code_configuration"]["scoring_script"]
+        if f"src/{script}" not in names:
+            found.append(f"{path}: scoring_script: {PurePosixPath(script)} is not there")
+    return found
+
+
+RELATIONS = (imports_are_there, code_that_is_deployed_is_there)

@@ -1,0 +1,149 @@
+"""Free text is refused by the questions, or carried unchanged into a project that passes every validator."""
+
+import json
+import tomllib
+from pathlib import PurePosixPath
+
+import pytest
+import yaml
+from copier._main import Worker
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from projects import questionnaire, questions
+from validators.text import UNRENDERED
+from variants.proof import Proof
+from variants.renderer import Renderer
+
+EXAMPLES = 30
+ANY = st.text(max_size=60)
+# Texts that mean something to YAML, Jinja, a shell or a terminal.
+TRICKY = st.sampled_from(
+    [
+        'Says "yes": 100 % \\ {{ no template }} #1 🚀',
+        "größe: [cm] #1",
+        "'''",
+        "~",
+        "{% raw %}",
+        "\u2028",
+        "null",
+        "true",
+        "$(id)",
+        "`id`",
+        "${{ github.token }}",
+        "1e3",
+        "2026-11-24",
+        "- x",
+        "a: b",
+        "]]>",
+        "<script>",
+        "%s",
+        ("long words " * 27).strip(),
+    ]
+)
+WORDS = TRICKY | st.text(st.sampled_from("abcXYZ059 -_.'\"{}%#:@/\\äß€"), min_size=1, max_size=40)
+COLUMNS = st.lists(ANY | WORDS, max_size=4, unique=True)
+CRON = st.tuples(*[st.sampled_from(["*", "0", "7", "*/5", "1-3", "60", "x"]) for _ in range(5)]).map(" ".join)
+OWN = {"dataset": "custom"}
+EXISTING = {"workspace": "existing"}
+
+# For every question without choices: texts it could be answered with, right or all but right, and where it is asked.
+TEXTS = {
+    "data_path": (st.from_regex(r"\A(data/)?[\w .äß-]{1,20}\.(csv|parquet)\Z") | ANY, OWN),
+    "target_column": (ANY | WORDS, OWN),
+    "id_column": (ANY | WORDS, OWN),
+    "time_column": (ANY | WORDS, OWN),
+    "numerical_columns": (COLUMNS, OWN),
+    "categorical_columns": (COLUMNS, OWN),
+    "project_name": (st.from_regex(r"\A[A-Za-z][A-Za-z0-9 _.-]{0,38}[A-Za-z0-9]\Z") | ANY, {}),
+    "description": (ANY | WORDS, {}),
+    "github_repository": (st.from_regex(r"\A[A-Za-z0-9-]{1,39}/[A-Za-z0-9_.-]{1,60}\Z") | ANY, {}),
+    "alert_emails": (st.lists(st.emails() | ANY, max_size=3), {}),
+    "location": (st.sampled_from(["eastus", "northeurope", "swedencentral", "East US", "moon"]) | ANY, {}),
+    "resource_group": (st.from_regex(r"\A[A-Za-z0-9_.()-]{1,90}\Z") | ANY, EXISTING),
+    "workspace_name": (st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9-]{1,33}\Z") | ANY, EXISTING),
+    "retrain_cron": (CRON | ANY, {}),
+    "poll_cron": (CRON | ANY, {"trigger": "scheduled"}),
+    "cool_down_hours": (st.integers(-3, 10**6), {}),
+    "monthly_budget": (st.integers(-3, 10**9), {}),
+}
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return Renderer(questionnaire())
+
+
+@pytest.fixture(scope="module")
+def proof(tmp_path_factory):
+    return Proof(tmp_path_factory.mktemp("free_text"))
+
+
+def ask(template, answers, destination):
+    """The answers and computed values that Copier's own questions come to.
+
+    Raises:
+        ValueError: an answer is refused.
+    """
+    worker = Worker(str(template), destination, data=answers, defaults=True, quiet=True, unsafe=False)
+    worker._ask()
+    return worker.answers.combined
+
+
+def leaves(value):
+    """Every text and number in a parsed document, keys among them."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [value]
+
+
+def said(files):
+    """Every text and number that a project's documents hold, once they are parsed."""
+    parsers = {
+        ".yml": yaml.safe_load,
+        ".json": json.loads,
+        ".toml": lambda text: tomllib.loads(text.decode()),
+        ".md": lambda text: text.decode().splitlines(),
+    }
+    documents = [(parsers.get(PurePosixPath(path).suffix), content) for path, content in files.items()]
+    return {leaf for parse, content in documents if parse for leaf in leaves(parse(content))}
+
+
+def test_every_question_without_choices_is_tried():
+    assert TEXTS.keys() == {name for name, details in questions().items() if name not in questionnaire().with_choices}
+
+
+@pytest.mark.parametrize("question", TEXTS)
+def test_free_text_is_refused_or_carried_unchanged(
+    question, template, renderer, proof, tmp_path, record_property, request
+):
+    texts, given_besides = TEXTS[question]
+    carried = 0
+    # The same texts in every default run, lest they stop a change that is not about them; --slow draws new ones.
+    drawing = {"derandomize": not request.config.getoption("--slow"), "max_examples": EXAMPLES}
+
+    @settings(**drawing, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(texts)
+    def refused_or_carried(text):
+        nonlocal carried
+        try:
+            values = ask(template, given_besides | {question: text}, tmp_path / "project")
+        except ValueError as refusal:
+            assert question in str(refusal)
+            return
+        files = renderer.files(values)
+        found = proof.look_at(files)
+        # Nobody can tell a user's own brace from one that the template left.
+        braces = {"{", "}"}.intersection(str(text))
+        assert [what for what in found if not (braces and what.endswith(UNRENDERED))] == []
+        changed = {path: content for path, content in files.items() if renderer.read_by(path)}
+        expected = text if isinstance(text, list) else [f"# {text}" if question == "project_name" else text]
+        assert set(expected) - {""} <= said(changed)
+        carried += 1
+
+    refused_or_carried()
+    assert not (tmp_path / "project").exists()
+    record_property(f"{question}: texts carried", carried)
+    assert carried > 0

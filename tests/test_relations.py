@@ -1,0 +1,148 @@
+"""Each relation notices when one of the files that it is about no longer fits the others."""
+
+import pytest
+
+from projects import questionnaire
+from relations import RELATIONS
+from variants.renderer import Renderer
+
+PIPELINE = "pipelines/ci_pipeline.yml"
+MONITOR = "endpoints/online/monitor/advanced.yml"
+DEPLOYMENT = "endpoints/online/deployment/deployment.yml"
+RETRAIN = ".github/workflows/ci-triggered-by-aml.yml"
+DEPLOY = ".github/workflows/cd-triggered-by-aml.yml"
+GONE = None
+
+DEFECTS = [
+    ("references_point_at_what_is_defined", PIPELINE, "azureml:penguins-model-data@", "azureml:penguins-data@"),
+    ("references_point_at_what_is_defined", PIPELINE, "azureml:penguins-cluster", "azureml:other-cluster"),
+    ("references_point_at_what_is_defined", "components/train.yml", "azureml:mlops-training@", "azureml:mlops-train@"),
+    (
+        "references_point_at_what_is_defined",
+        MONITOR,
+        "preprocess_production_data:1.0.0",
+        "preprocess_production_data:2",
+    ),
+    ("references_point_at_what_is_defined", MONITOR, "-model-reference:1", "-model-reference:one"),
+    ("references_point_at_what_is_defined", MONITOR, "model_outputs:1", "model_output:1"),
+    ("references_point_at_what_is_defined", DEPLOYMENT, "azureml:penguins-model@latest", "azureml:penguins-model"),
+    ("references_point_at_what_is_defined", "resources/compute/cluster.yml", "name: penguins-", "name: other-"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "      holdout_share: $", "      holdout_shares: $"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "parent.inputs.margin", "parent.inputs.margins"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "split.outputs.holdout", "split.outputs.held_out"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "      margin: ${{parent.inputs.margin}}\n", ""),
+    ("steps_bind_what_their_components_declare", PIPELINE, "margin: 0.01", "margin: much"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "components/train.yml", "components/training.yml"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "${{parent.outputs.gate}}", "${{parent.outputs.gates}}"),
+    (
+        "steps_bind_what_their_components_declare",
+        PIPELINE,
+        "  git_commit: unknown",
+        "  unused: 1\n  git_commit: unknown",
+    ),
+    ("steps_bind_what_their_components_declare", "components/split.yml", "  holdout:\n", "  hold:\n"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "    type: command", "    kind: command"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "    type: command", "    type: spark"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "    outputs:\n", "    output:\n"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "${{parent.inputs.margin}}", "${{parent.inputs.margin}"),
+    ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "--seed", "--seeds"),
+    ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "${{inputs.seed}}", "7"),
+    ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "inputs.seed}}", "inputs.sead}}"),
+    ("components_call_python_as_it_wants_to_be_called", "components/train.yml", "model.train\n", "model.training\n"),
+    ("components_call_python_as_it_wants_to_be_called", "src/model/model_performance.py", GONE, GONE),
+    ("custom_signals_give_what_their_components_declare", MONITOR, "metric_name: error_rate", "metric_name: errors"),
+    ("custom_signals_give_what_their_components_declare", MONITOR, "        ground_truth:\n", "        labels:\n"),
+    (
+        "custom_signals_give_what_their_components_declare",
+        "components/model_performance.yml",
+        "--metric error_",
+        "--metric ",
+    ),
+    ("names_keep_azures_rules", "endpoints/online/endpoint/endpoint.yml", "name: ", "name: 1-"),
+    ("names_keep_azures_rules", "infra/main.parameters.json", "stpenguins", "st-penguins"),
+    ("names_keep_azures_rules", MONITOR, "    penguins_monitor_data_drift:", "    penguins monitor_data_drift:"),
+    ("files_agree_on_names", DEPLOYMENT, "endpoint_name: penguins", "endpoint_name: penguin"),
+    ("files_agree_on_names", PIPELINE, "model_name: penguins-model", "model_name: penguins"),
+    ("files_agree_on_names", MONITOR, "    penguins_monitor_data_drift:", "    penguin_monitor_data_drift:"),
+    ("files_agree_on_names", MONITOR, ":model-1\n", ":blue\n"),
+    ("files_agree_on_names", "infra/bridge/event-filters.json", "models/penguins-model:", "models/penguins:"),
+    ("files_agree_on_names", "infra/bridge/event-filters.json", "penguins_monitor_", "monitor_"),
+    ("files_agree_on_names", "infra/project.yml", "workspace_name: ", "workspace_name: x"),
+    ("files_agree_on_names", "infra/bridge/main.parameters.json", "stpenguins", "stpenguin"),
+    ("files_agree_on_names", "resources/data/labels.yml", "penguins-model-labels", "penguins-labels"),
+    ("files_agree_on_names", MONITOR, "    endpoint_deployment_id: azureml:penguins-", "    # "),
+    ("files_agree_on_names", "resources/data/reference.yml", "-reference\n", "-references\n"),
+    ("monitors_suit_the_contract", MONITOR, '        - "sex"\n', ""),
+    ("monitors_suit_the_contract", MONITOR, 'target_column: "species"', 'target_column: "kind"'),
+    ("monitors_suit_the_contract", MONITOR, "name: penguins-monitor", "name: penguin-monitor"),
+    ("monitors_suit_the_contract", MONITOR, "_monitor_data_quality:", "_monitor_quality:"),
+    ("monitors_suit_the_contract", MONITOR, "ml_task: classification", "ml_task: regression"),
+    ("monitors_suit_the_contract", MONITOR, "alert_enabled: true", "alert_enabled: false"),
+    ("monitors_suit_the_contract", MONITOR, "type: prediction_drift", "type: data_drift"),
+    ("monitors_suit_the_contract", MONITOR, "data_context: training", "data_context: test"),
+    ("monitors_suit_the_contract", MONITOR, "          null_value_rate: 0.0\n", ""),
+    ("monitors_suit_the_contract", MONITOR, "categorical:\n          jensen", "numerical:\n          jensen"),
+    ("monitors_suit_the_contract", MONITOR, "metric_name: error_rate", "metric_name: rmse"),
+    ("monitors_suit_the_contract", MONITOR, "        ground_truth:", "        labels:"),
+    ("monitors_suit_the_contract", MONITOR, "lookback_window_size: P1D", "lookback_window_size: 1D"),
+    ("monitors_suit_the_contract", MONITOR, "create_monitor:", "create_monitors:"),
+    ("monitors_suit_the_contract", MONITOR, GONE, GONE),
+    ("pins_are_those_of_the_project", "environments/conda.yml", "pandas==2.3.3", "pandas==2.3.2"),
+    ("pins_are_those_of_the_project", "environments/conda.yml", "pandas==2.3.3", "pandas>=2"),
+    ("pins_are_those_of_the_project", "environments/conda.yml", "python=3.11", "python=3.12"),
+    ("pins_are_those_of_the_project", "environments/training.yml", "conda.yml", "conda.yaml"),
+    ("pins_are_those_of_the_project", "infra/bridge/function/requirements.txt", "requests==2", "requests==1"),
+    ("what_code_imports_is_installed", "environments/conda.yml", "      - scikit-learn==1.9.1\n", ""),
+    ("what_code_imports_is_installed", "environments/conda.yml", "conda-forge", "defaults"),
+    ("what_code_imports_is_installed", "src/model/split.py", "import pandas", "import polars"),
+    ("imports_are_there", "src/model/collection.py", GONE, GONE),
+    ("imports_are_there", "mlops/local/metrics.py", GONE, GONE),
+    ("code_that_is_deployed_is_there", "src/score.py", GONE, GONE),
+    ("documents_name_files_that_are_there", "README.md", "`src/model/estimator.py`", "`src/model/estimators.py`"),
+    ("documents_name_files_that_are_there", "src/model/estimator.py", GONE, GONE),
+    ("commands_are_those_of_mlops", "README.md", "uv run mlops loop", "uv run mlops circle"),
+    ("commands_are_those_of_mlops", RETRAIN, "uv run mlops triage", "uv run mlops decide"),
+    ("commands_are_those_of_mlops", RETRAIN, "mlops retrain --job", "mlops retrain --run"),
+    ("documents_call_things_by_their_names", "README.md", "-n penguins-monitor", "-n penguins-monitors"),
+    ("variables_are_set_by_bootstrap", RETRAIN, "vars.AZURE_RESOURCE_GROUP", "vars.RESOURCE_GROUP"),
+    ("variables_are_set_by_bootstrap", RETRAIN, "secrets.AZURE_CREDENTIALS", "secrets.AZURE_LOGIN"),
+    ("outputs_come_from_jobs_and_steps_that_are_there", RETRAIN, "id: triage", "id: decide"),
+    ("outputs_come_from_jobs_and_steps_that_are_there", DEPLOY, "      version: $", "      number: $"),
+    ("events_that_are_sent_start_a_workflow", DEPLOY, "[model-registered]", "[model-added]"),
+    ("dependabot_looks_where_something_is", ".github/dependabot.yml", "/infra/bridge/function", "/infra/functions"),
+    ("dependabot_looks_where_something_is", ".github/dependabot.yml", "    cooldown:\n      default-days: 7\n", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def project():
+    answers = {"dataset": "penguins", "monitor_type": "advanced", "trigger": "function", "compute_target": "cluster"}
+    answers |= {"endpoint_type": "online_and_batch", "github_auth": "service_principal"}
+    (values,) = questionnaire().variants(branching=(), **answers)
+    return Renderer(questionnaire()).files(values)
+
+
+def found(name, files):
+    (relation,) = (relation for relation in RELATIONS if relation.name == name)
+    names = frozenset(files)
+    return relation.find({path: files[path] for path in relation.paths(names)}, names)
+
+
+@pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)
+def test_nothing_is_wrong_in_a_project_as_it_is_rendered(relation, project):
+    assert relation.paths(frozenset(project))
+    assert found(relation.name, project) == []
+
+
+@pytest.mark.parametrize(("relation", "path", "good", "bad"), DEFECTS)
+def test_a_defect_is_noticed(relation, path, good, bad, project):
+    defective = {name: content for name, content in project.items() if name != path}
+    if good is not GONE:
+        text = project[path].decode()
+        assert good in text
+        defective[path] = text.replace(good, bad).encode()
+    assert found(relation, defective)
+
+
+def test_every_relation_is_tried_with_a_defect():
+    assert {relation.name for relation in RELATIONS} == {defect[0] for defect in DEFECTS}

@@ -1,0 +1,183 @@
+"""The validators find what they are there for: every defect here is put into a project that has none."""
+
+import pytest
+
+from projects import contents
+from validators import VALIDATORS, problems
+
+ANSWERS = {"dataset": "penguins", "monitor_type": "advanced", "trigger": "function", "compute_target": "cluster"}
+ANSWERS |= {"endpoint_type": "online_and_batch"}
+
+PIPELINE = "pipelines/ci_pipeline.yml"
+MONITOR = "endpoints/online/monitor/advanced.yml"
+DEPLOYMENT = "endpoints/online/deployment/deployment.yml"
+BATCH = "endpoints/batch/deployment/deployment.yml"
+TRAIN = "components/train.yml"
+WORKFLOW = ".github/workflows/ci-triggered-by-aml.yml"
+NOTEBOOK = "notebooks/01-data.ipynb"
+SCORE = "src/score.py"
+PERMISSIONS = """    permissions:
+      contents: read # to check out the code
+      id-token: write # to sign in to Azure
+"""
+OUTPUT = '{"output_type": "stream", "name": "stdout", "text": "1"}'
+STORAGE = "infra/modules/storage.bicep"
+
+DEFECTS = {
+    "a wrong field of a monitor": (MONITOR, "alert_notification:", "alert_notifications:"),
+    "the documentation's wrong name of a field": (MONITOR, "  schedule:\n", "  pattern:\n"),
+    "an unquoted runtime version": (MONITOR, 'runtime_version: "3.5"', "runtime_version: 3.5"),
+    "an unknown runtime version": (MONITOR, 'runtime_version: "3.5"', 'runtime_version: "3.3"'),
+    "an instance monitors do not run on": (MONITOR, "standard_e4s_v3", "standard_ds2_v2"),
+    "a wrong metric": (MONITOR, "jensen_shannon_distance", "jensen_shanon_distance"),
+    "a metric of another kind of column": (MONITOR, "normalized_wasserstein_distance", "pearsons_chi_squared_test"),
+    "a wrong kind of signal": (MONITOR, "type: data_drift", "type: drift"),
+    "a wrong context": (MONITOR, "data_context: training", "data_context: train"),
+    "a wrong task": (MONITOR, "ml_task: classification", "ml_task: clasification"),
+    "a threshold that is no number": (MONITOR, "threshold: 0.1", "threshold: high"),
+    "a wrong frequency": (MONITOR, "frequency: day", "frequency: daily"),
+    "a misspelt input of a component": (PIPELINE, "      holdout_share: $", "      holdout_shares: $"),
+    "a missing input of a component": (PIPELINE, "      margin: ${{parent.inputs.margin}}\n", ""),
+    "a component that is not there": (PIPELINE, "../components/train.yml", "../components/training.yml"),
+    "a wrong key of an input": ("components/split.yml", "    min: 0", "    mim: 0"),
+    "a wrong key of a pipeline": (PIPELINE, "experiment_name:", "experiment:"),
+    "a wrong setting of a pipeline": (PIPELINE, "continue_on_step_failure", "continue_on_failure"),
+    "a wrong schema": (PIPELINE, "pipelineJob.schema.json", "pipeline.schema.json"),
+    "a wrong type of component": (TRAIN, "type: command", "type: comand"),
+    "a wrong type of output": (TRAIN, "type: mlflow_model", "type: mlflow-model"),
+    "a wrong key of a component": (TRAIN, "display_name:", "displayname:"),
+    "a component without a command": (TRAIN, "command: >-", "description: >-"),
+    "an unknown mode of collection": (DEPLOYMENT, "rolling_rate: hour", "rolling_rate: hourly"),
+    "no collection of inputs": (DEPLOYMENT, '    model_inputs:\n      enabled: "True"\n', ""),
+    "a size that Azure does not have": (DEPLOYMENT, "Standard_DS2_v2", "Standard_DS2v2"),
+    "no probe of life": (DEPLOYMENT, "liveness_probe:", "startup_probe:"),
+    "no environment": (DEPLOYMENT, "environment: azureml:mlops-inference@latest\n", ""),
+    "code that is elsewhere": (DEPLOYMENT, "../../../src", "../../src"),
+    "a batch that passes over errors": (BATCH, "error_threshold: 0", "error_threshold: -1"),
+    "nobody to tell": (MONITOR, "ml-alerts@example.com", "ml-alerts"),
+    "an image of somebody else": ("environments/inference.yml", "mcr.microsoft.com/", "docker.io/"),
+    "a cluster that never sleeps": ("resources/compute/cluster.yml", "min_instances: 0", "min_instances: 1"),
+    "a pipeline that goes on": (PIPELINE, "continue_on_step_failure: false", "continue_on_step_failure: true"),
+    "a wrong setting of Spark": ("components/model_performance.yml", "spark.driver.memory", "spark.driver.mem"),
+    "a version that is none": ("components/split.yml", 'version: "1.0.0"', 'version: "1"'),
+    "YAML that does not parse": (WORKFLOW, "jobs:\n", "jobs: [\n"),
+    "a collection that is switched by a boolean": (DEPLOYMENT, 'enabled: "True"', "enabled: true"),
+    "a wrong key of a deployment": (DEPLOYMENT, "instance_count: 1", "instances: 1"),
+    "a count that is no number": (DEPLOYMENT, "instance_count: 1", "instance_count: one"),
+    "a wrong key of a probe": (DEPLOYMENT, "initial_delay: 10", "initial_wait: 10"),
+    "settings without a type": (BATCH, "type: model\n", ""),
+    "an unknown action on outputs": (BATCH, "append_row", "append_rows"),
+    "a wrong way to sign in": ("endpoints/online/endpoint/endpoint.yml", "auth_mode: key", "auth_mode: password"),
+    "an environment without an image": ("environments/training.yml", "image:", "images:"),
+    "a wrong type of data": ("resources/data/labels.yml", "type: mltable", "type: ml_table"),
+    "a wrong tier of a cluster": ("resources/compute/cluster.yml", "tier: dedicated", "tier: spot"),
+    "a key that stands twice": ("infra/project.yml", "trigger: function", "trigger: function\ntrigger: function"),
+    "a tab in YAML": ("infra/project.yml", "  repository:", "\trepository:"),
+    "a placeholder that is left": ("README.md", "# ", "# {{ project_name }} "),
+    "a stray brace": ("infra/project.yml", "trigger: ", "trigger: {{ "),
+    "blanks at a line's end": ("README.md", "## Test\n", "## Test  \n"),
+    "lines that end as on Windows": ("ruff.toml", "\n", "\r\n"),
+    "a file with no end": (".gitignore", "data/*/\n", "data/*/\n\n"),
+    "a link to nothing": ("README.md", "## Test\n", "## Test\n\n[more](docs/nowhere.md)\n"),
+    "a link to no heading": ("README.md", "## Test\n", "## Test\n\n[more](#nowhere)\n"),
+    "a diagram that is none": ("README.md", "flowchart LR", "flowchart LX"),
+    "an arrow without an end": ("README.md", "data[labelled rows] -->", "data[labelled rows -->"),
+    "Python that does not compile": (SCORE, "def run(", "def run["),
+    "an import that is not used": (SCORE, "import ", "import os\nimport ", 1),
+    "a layout that is not the formatter's": (SCORE, "def run(", "def  run("),
+    "a removed block of permissions": (WORKFLOW, "\npermissions: {}\n", "\n"),
+    "a job that says nothing of permissions": (WORKFLOW, PERMISSIONS, ""),
+    "an action that is not pinned": (WORKFLOW, "@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7"),
+    "an expression in a shell line": (WORKFLOW, "mlops triage retrain", "mlops triage ${{ github.event.action }}"),
+    "a job that needs one that is not there": (WORKFLOW, "    runs-on:", "    needs: nobody\n    runs-on:"),
+    "a wrong key of a step": (WORKFLOW, "timeout-minutes: 350", "timeout: 350"),
+    "a job without an end": (WORKFLOW, "    timeout-minutes: 350\n", ""),
+    "credentials that stay": (WORKFLOW, "        with:\n          persist-credentials: false\n", ""),
+    "no word on concurrency": (WORKFLOW, "concurrency:\n  group: retrain\n  cancel-in-progress: false\n", ""),
+    "an unquoted variable": (WORKFLOW, 'retrain --job "$JOB"', "retrain --job $JOB"),
+    "a job that works where it is not signed in": (WORKFLOW, "MLOPS_TARGET: azure", "MLOPS_TARGET: local"),
+    "an ecosystem Dependabot does not know": (".github/dependabot.yml", "github-actions", "github-action"),
+    "a typo in Bicep": (STORAGE, "resource ", "resorce "),
+    "a property that is not there": (STORAGE, "minimumTlsVersion:", "minimalTlsVersion:"),
+    "a parameter that is not there": ("infra/main.parameters.json", '"maxNodes"', '"maxNode"'),
+    "a value that is not allowed": ("infra/main.parameters.json", '"create"', '"borrowed"'),
+    "JSON with a comma too many": ("infra/bridge/function/host.json", "\n}\n", ",\n}\n"),
+    "TOML that does not parse": ("pyproject.toml", "[project]", "[project"),
+    "a requirement that is none": ("infra/bridge/function/requirements.txt", "==", "="),
+    "a notebook with an output": (NOTEBOOK, '"outputs": []', f'"outputs": [{OUTPUT}]', 1),
+    "a notebook with a count": (NOTEBOOK, '"execution_count": null', '"execution_count": 3', 1),
+    "a notebook of no format": (NOTEBOOK, '"nbformat": 4', '"nbformat": "four"'),
+    "a cell that does not compile": (NOTEBOOK, '"from ', '"from from ', 1),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(render):
+    return render(**ANSWERS)
+
+
+@pytest.fixture
+def write(project):
+    """Writes a file of the project, which is put back afterwards."""
+    before = {}
+
+    def write(path, content):
+        file = project / path
+        before[file] = file.read_bytes() if file.exists() else None
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+
+    yield write
+    for file, content in before.items():
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
+
+
+def test_nothing_is_found_in_a_project_as_it_is_rendered(project):
+    assert problems(project, contents(project)) == []
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_is_found_in_its_file(defect, project, write):
+    path, good, bad, *count = DEFECTS[defect]
+    text = (project / path).read_text(encoding="utf-8")
+    assert good in text
+    write(path, text.replace(good, bad, *count).encode())
+    found = problems(project, [path])
+    assert found and all(sentence.startswith(f"{path}: ") for sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "what"),
+    [
+        ("src/aux.py", b"A = 1\n", "Windows does not allow that name"),
+        ("src/a:b.py", b"A = 1\n", "Windows does not allow that name"),
+        ("readme.md", b"# Twice\n", "differs by case alone"),
+        ("src/empty.py", b"", "it is empty"),
+        ("src/latin.md", "größe\n".encode("latin-1"), "it is no UTF-8"),
+        ("src/mark.md", "\ufeffText\n".encode(), "byte order mark"),
+        ("src/model.pkl", b"A\n", "no validator knows what it is"),
+        ("src/rows.csv", b"a,b\n1\n", "rows have [1, 2] cells"),
+        ("mypy.ini", b"[mypy\n", "no section headers"),
+        (".pre-commit-config.yaml", b"repos:\n  - repo: local\n", "Missing required key"),
+    ],
+)
+def test_a_file_that_should_not_be_there_is_found(path, content, what, project, write):
+    write(path, content)
+    assert any(what in sentence for sentence in problems(project, [path]))
+
+
+def test_an_empty_folder_is_found(project):
+    (project / "src" / "later").mkdir()
+    found = problems(project, [SCORE])
+    (project / "src" / "later").rmdir()
+    assert found == [f"{SCORE}: the folder later is empty"]
+
+
+def test_every_validator_finds_a_defect():
+    """A pattern that no defect here is about could stand for a validator that finds nothing."""
+    tried = {defect[0] for defect in DEFECTS.values()}
+    kinds = {pattern for pattern in VALIDATORS if "/" not in pattern and pattern.startswith("*.")}
+    assert kinds - {"*.yaml", "*.csv", "*.ini", "*.gitignore"} <= {f"*.{path.rpartition('.')[2]}" for path in tried}

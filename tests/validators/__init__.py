@@ -1,0 +1,67 @@
+"""What every file of a project has to be: each kind is checked by the tools of its field.
+
+`problems` is the way in. A validator is a function of a project's folder and of the files in it that it should look at;
+it answers with sentences "path: what is wrong".
+"""
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from validators import azure_ml, bicep, configuration, markdown, notebooks, python, said, text, workflows
+
+Validator = Callable[[Path, list[str]], list[str]]
+
+# By what a file is called: all the validators that look at it. Every file is looked at as text, and by one more.
+VALIDATORS: dict[str, list[Validator]] = {
+    "*": [text.is_clean, text.has_a_portable_name],
+    "*.yml": [text.is_tidy_yaml, azure_ml.is_accepted, said.is_said],
+    "*.yaml": [text.is_tidy_yaml],
+    "*.json": [configuration.is_json],
+    "*.toml": [configuration.is_toml],
+    "*.ini": [configuration.is_ini],
+    ".editorconfig": [configuration.is_ini],
+    "*.csv": [configuration.is_table],
+    "*.txt": [configuration.is_requirements],
+    "*.gitignore": [configuration.is_gitignore],
+    "*.py": [python.is_python, python.is_linted],
+    "*.ipynb": [notebooks.is_notebook, python.is_linted],
+    "*.md": [markdown.links_resolve, markdown.diagrams_parse],
+    ".github/workflows/*.yml": [
+        workflows.is_workflow,
+        workflows.is_secure,
+        workflows.keeps_house_rules,
+        workflows.runs_shell,
+    ],
+    ".github/dependabot.yml": [workflows.is_dependabot, workflows.is_secure],
+    ".devcontainer/devcontainer.json": [configuration.is_devcontainer],
+    ".pre-commit-config.yaml": [configuration.is_pre_commit],
+    "infra/*": [bicep.deploys],
+}
+
+
+def problems(project: Path, paths: Iterable[str]) -> list[str]:
+    """What is wrong with some files of a whole project; a file that no validator knows is wrong, too."""
+    listed = sorted(paths)
+    found = [f"{path}: no validator knows what it is" for path in listed if len(_patterns(path)) < 2]
+    found += text.is_text(project, listed)
+    readable = [path for path in listed if not text.is_text(project, [path])]
+    for pattern, validators in VALIDATORS.items():
+        matching = [path for path in readable if pattern in _patterns(path)]
+        if matching:
+            found += [sentence for validator in validators for sentence in _look(validator, project, matching)]
+    return found
+
+
+def _look(validator: Validator, project: Path, paths: list[str]) -> list[str]:
+    """What a validator finds; a file that it cannot even read is wrong, rather than the end of the run."""
+    try:
+        return validator(project, paths)
+    except Exception as error:  # whatever a tool raises on a broken file
+        if len(paths) > 1:
+            return [sentence for path in paths for sentence in _look(validator, project, [path])]
+        return [f"{paths[0]}: {validator.__name__}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"]
+
+
+def _patterns(path: str) -> list[str]:
+    return [pattern for pattern in VALIDATORS if fnmatchcase(path, pattern)]

@@ -1,0 +1,78 @@
+"""Settings of other tools: each is read by the parser of its format."""
+
+import configparser
+import csv
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft201909Validator
+from packaging.requirements import InvalidRequirement, Requirement
+from pathspec import GitIgnoreSpec
+from pre_commit.clientlib import InvalidConfigError, load_config
+
+DEVCONTAINER = Path(__file__).parents[1] / "reference" / "devcontainer.schema.json"
+
+
+def _each(read: Callable[[str], Any], *refusals: type[Exception]) -> Callable[[Path, list[str]], list[str]]:
+    """A validator that reads each file and passes on why it could not."""
+
+    def validate(project: Path, paths: list[str]) -> list[str]:
+        found = []
+        for path in paths:
+            try:
+                read((project / path).read_text(encoding="utf-8"))
+            except refusals as error:
+                found.append(f"{path}: {' '.join(str(error).split())[:300]}")
+        return found
+
+    return validate
+
+
+def _ini(text: str) -> None:
+    # .editorconfig sets `root` before its first section.
+    configparser.ConfigParser(interpolation=None).read_string(text if text.startswith("[") else f"[top]\n{text}")
+
+
+def _table(text: str) -> None:
+    lengths = {len(row) for row in csv.reader(text.splitlines(), strict=True)}
+    if len(lengths) != 1:
+        raise ValueError(f"rows have {sorted(lengths)} cells")
+
+
+def _requirements(text: str) -> None:
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            Requirement(line)
+
+
+is_json = _each(json.loads, json.JSONDecodeError)
+is_toml = _each(tomllib.loads, tomllib.TOMLDecodeError)
+is_ini = _each(_ini, configparser.Error)
+is_table = _each(_table, ValueError, csv.Error)
+is_requirements = _each(_requirements, InvalidRequirement)
+is_gitignore = _each(lambda text: GitIgnoreSpec.from_lines(text.splitlines()), ValueError)
+
+
+def is_devcontainer(project: Path, paths: list[str]) -> list[str]:
+    """It keeps the schema that the development container specification publishes."""
+    validator = Draft201909Validator(json.loads(DEVCONTAINER.read_text(encoding="utf-8")))
+    contents = {path: json.loads((project / path).read_text(encoding="utf-8")) for path in paths}
+    return [
+        f"{path}: {error.json_path}: {error.message[:300]}"
+        for path, content in contents.items()
+        for error in validator.iter_errors(content)
+    ]
+
+
+def is_pre_commit(project: Path, paths: list[str]) -> list[str]:
+    """Pre-commit reads it."""
+    found = []
+    for path in paths:
+        try:
+            load_config(project / path)
+        except InvalidConfigError as error:
+            found.append(f"{path}: {' '.join(str(error).split())[:300]}")
+    return found

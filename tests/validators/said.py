@@ -1,0 +1,128 @@
+"""What this house wants said in Azure ML's YAML: the SDK passes over what is missing here, and Azure decides itself."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SIZE = r"Standard_[A-Z]+\d+[a-z]*_v\d"
+POSITIVE, NUMBER, SENTENCE = r"[1-9]\d*", r"[\d.]+", r".{10,}"
+VERSION = r"\d+\.\d+\.\d+"
+IMAGE = r"mcr\.microsoft\.com/azureml/[a-z0-9.-]+:latest"
+# Data is made beside the project; what a model was trained on is an output of its job.
+PATH = r"\.\./\.\./data/(labelled|labels|production)|azureml://jobs/JOB/outputs/reference"
+PROBE = ["initial_delay", "period", "timeout", "success_threshold", "failure_threshold"]
+
+# By schema: the keys that stand in each such file, and what they may say; slashes lead into a mapping.
+SAID: dict[str, dict[str, str]] = {
+    "managedOnlineDeployment": {
+        "model": ".+",
+        "environment": ".+",
+        "code_configuration/code": r"\.\./\.\./\.\./src",
+        "code_configuration/scoring_script": r"score\.py",
+        "instance_type": SIZE,
+        "instance_count": POSITIVE,
+        "environment_variables/WORKER_COUNT": POSITIVE,
+        "request_settings/max_concurrent_requests_per_instance": POSITIVE,
+        "request_settings/request_timeout_ms": POSITIVE,
+        "data_collector/sampling_rate": NUMBER,
+        "data_collector/rolling_rate": "minute|hour|day",
+        # The monitor needs both; Azure takes the words, not the booleans.
+        "data_collector/collections/model_inputs/enabled": "True",
+        "data_collector/collections/model_outputs/enabled": "True",
+        **{f"{kind}_probe/{key}": POSITIVE for kind in ("liveness", "readiness") for key in PROBE},
+    },
+    "managedOnlineEndpoint": {"description": ".+", "auth_mode": "key", "identity/type": "system_assigned"},
+    "batchEndpoint": {"description": ".+", "auth_mode": "aad_token"},
+    "modelBatchDeployment": {
+        "type": "model",
+        "model": ".+",
+        "environment": ".+",
+        "compute": ".+",
+        "code_configuration/code": r"\.\./\.\./\.\./src",
+        "code_configuration/scoring_script": r"batch_score\.py",
+        "resources/instance_count": POSITIVE,
+        "settings/mini_batch_size": POSITIVE,
+        "settings/max_concurrency_per_instance": POSITIVE,
+        "settings/output_action": "append_row",
+        "settings/output_file_name": r".+\.jsonl",
+        "settings/error_threshold": "0",
+        "settings/retry_settings/max_retries": POSITIVE,
+        "settings/retry_settings/timeout": POSITIVE,
+    },
+    "monitorSchedule": {
+        "description": SENTENCE,
+        "trigger/schedule/hours": r"\d+",
+        "trigger/schedule/minutes": r"\d+",
+        "create_monitor/alert_notification/emails/0": r"[^@\s]+@[^@\s]+\.[^@\s]+",
+    },
+    "environment": {"description": SENTENCE, "image": IMAGE, "conda_file": r"conda\.yml"},
+    "amlCompute": {
+        "size": SIZE,
+        "tier": "dedicated|low_priority",
+        "min_instances": "0",  # an idle cluster costs nothing
+        "max_instances": POSITIVE,
+        "idle_time_before_scale_down": POSITIVE,
+        "identity/type": "system_assigned",
+        "ssh_public_access_enabled": "False",
+    },
+    "data": {"description": SENTENCE, "version": r"\d+", "type": "mltable", "path": PATH},
+    "commandComponent": {
+        "description": SENTENCE,
+        "version": VERSION,
+        "type": "command",
+        "code": r"\.\./src",
+        "environment": ".+",
+        "command": ".+",
+    },
+    "sparkComponent": {
+        "description": SENTENCE,
+        "version": VERSION,
+        "type": "spark",
+        "code": r"\.\./src",
+        "args": ".+",
+        "conf/spark.driver.cores": POSITIVE,
+        "conf/spark.driver.memory": r"\d+g",
+        "conf/spark.executor.cores": POSITIVE,
+        "conf/spark.executor.memory": r"\d+g",
+        "conf/spark.executor.instances": POSITIVE,
+    },
+    "pipelineJob": {
+        "experiment_name": ".+",
+        "settings/default_compute": "azureml:.+",
+        # A gate that was not passed must not be followed by a registration.
+        "settings/continue_on_step_failure": "False",
+        "inputs/data/type": "mltable",
+    },
+}  # fmt: skip
+
+
+def is_said(project: Path, paths: list[str]) -> list[str]:
+    """Every key that this house wants in a file of its kind is there, and says what it may say."""
+    found = []
+    for path in paths:
+        content = yaml.safe_load((project / path).read_text(encoding="utf-8"))
+        schema = re.fullmatch(r".*/(\w+)\.schema\.json", str(content.get("$schema", "")))
+        wanted = SAID.get(schema[1], {}) if schema else {}
+        found += [f"{path}: {what}" for what in _unsaid(content, wanted)]
+    return found
+
+
+def _unsaid(content: dict[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:
+    for key, pattern in wanted.items():
+        value = _inside(content, key.split("/"))
+        if value is None:
+            yield f"{key.replace('/', '.')} is missing"
+        elif not re.fullmatch(pattern, str(value), re.DOTALL):
+            yield f"{key.replace('/', '.')} is {value!r}, which is not {pattern}"
+
+
+def _inside(value: Any, keys: list[str]) -> Any:
+    for key in keys:
+        if isinstance(value, list):
+            value = dict(enumerate(value)).get(int(key))
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value

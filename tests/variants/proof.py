@@ -1,0 +1,62 @@
+"""Validates projects: each file once per distinct content, what relates files to each other in every project."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from relations import RELATIONS, Relation
+from validators import problems
+
+
+@dataclass
+class Proof:
+    """What is known of the projects looked at so far; `folder` holds the last one that had a file not seen before.
+
+    Contents are told apart by identity: the same content has to be the same object in every project, and to stay.
+    """
+
+    folder: Path
+    projects: int = 0
+    _on_disk: dict[str, bytes] = field(default_factory=dict)
+    _of_files: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    _of_relations: dict[Hashable, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        distinct = f"{len(self._of_files)} distinct files, {len(self._of_relations)} distinct relations"
+        return f"{self.projects} projects, {distinct}"
+
+    def look_at(self, files: Mapping[str, bytes]) -> list[str]:
+        """What is wrong in a project: nothing, one hopes."""
+        self.projects += 1
+        new = [path for path, content in files.items() if (path, id(content)) not in self._of_files]
+        if new:
+            self._write(files)
+            found = problems(self.folder, new)
+            for path in new:
+                own = [sentence for sentence in found if sentence.startswith(f"{path}:")]
+                self._of_files[path, id(files[path])] = own
+                found = [sentence for sentence in found if sentence not in own]
+            assert not found, f"problems that name no file: {found}"
+        of_files = [sentence for path, content in files.items() for sentence in self._of_files[path, id(content)]]
+        names = frozenset(files)
+        return of_files + [sentence for relation in RELATIONS for sentence in self._relate(relation, files, names)]
+
+    def _relate(self, relation: Relation, files: Mapping[str, bytes], names: frozenset[str]) -> list[str]:
+        read = relation.paths(names)
+        key = (relation.name, names if relation.names else read, tuple(id(files[path]) for path in read))
+        if key not in self._of_relations:
+            self._of_relations[key] = relation.find({path: files[path] for path in read}, names)
+        return self._of_relations[key]
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        """Make the folder hold exactly these files; few differ from those it holds."""
+        for path in self._on_disk.keys() - files.keys():
+            (self.folder / path).unlink()
+        for path, content in files.items():
+            if self._on_disk.get(path) is not content:
+                (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / path).write_bytes(content)
+        for folder in sorted(self.folder.rglob("*"), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        self._on_disk = dict(files)
