@@ -1,0 +1,238 @@
+"""`copier update` from every version there was to the files as they stand: nothing is lost, nothing is left behind.
+
+Copier is asked without trust, as a user would: `copier update --defaults`, with `--data` where an answer changes.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import copier
+import pytest
+import yaml
+
+from projects import ANSWERS, ROOT, contents, without_origin
+from versions import NEXT, commit_all, git, released, tagged_clone
+
+# The user's own files, which no update touches.
+OWN = ("src/model/estimator.py", "src/model/data.py", "data/")
+# Every data set, size, endpoint, monitor and trigger is in one of them.
+PROJECTS = {
+    "defaults": {},
+    "own-file": {"dataset": "custom", "task": "regression", "compute_size": "medium", "trigger": "function"},
+    "advanced": {"dataset": "penguins", "monitor_type": "advanced", "workspace": "existing", "approval": "none"},
+    "batch": {"dataset": "breast_cancer", "endpoint_type": "batch", "trigger": "scheduled", "compute_size": "large"},
+    "both": {
+        "dataset": "flights",
+        "endpoint_type": "online_and_batch",
+        "monitor_type": "custom_data",
+        "compute_target": "cluster",
+        "github_auth": "service_principal",
+        "retrain_cron": "0 5 * * 1",
+    },
+}
+RENAMED = re.search(r"^```yaml\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M | re.S)
+FLIPS = {
+    "another monitor": {"monitor_type": "advanced"},
+    "another trigger": {"trigger": "function"},
+    "no trigger": {"trigger": "scheduled"},
+    "no notebooks": {"notebooks": False},
+    "a batch endpoint": {"endpoint_type": "batch", "monitor_type": "custom_data"},
+}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    return tagged_clone(tmp_path_factory.mktemp("history") / "template")
+
+
+@pytest.fixture
+def start(clone, tmp_path):
+    """Renders a project at a version and commits it."""
+
+    def start(version: str, template: Path = clone, **answers) -> Path:
+        project = tmp_path / "project"
+        copier.run_copy(str(template), project, data=answers, defaults=True, vcs_ref=version, quiet=True)
+        commit_all(project)
+        return project
+
+    return start
+
+
+@pytest.fixture
+def fresh(clone, tmp_path):
+    """Renders a project at the files as they stand."""
+
+    def fresh(**answers) -> Path:
+        copier.run_copy(str(clone), tmp_path / "fresh", data=answers, defaults=True, vcs_ref=NEXT, quiet=True)
+        return tmp_path / "fresh"
+
+    return fresh
+
+
+def update(project: Path, **answers) -> None:
+    copier.run_update(project, data=answers, defaults=True, overwrite=True, quiet=True)
+
+
+def files(project: Path) -> dict[str, bytes]:
+    """What an update has a hand in: neither git's own files, nor the user's, nor where the template was."""
+    kept = {path: content for path, content in contents(project).items() if not path.startswith((".git/", *OWN))}
+    return without_origin(kept)
+
+
+def write(path: Path, content: str) -> bytes:
+    path.write_text(content, encoding="utf-8")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("answers", PROJECTS.values(), ids=PROJECTS)
+@pytest.mark.parametrize("version", released())
+def test_an_unedited_project_becomes_what_a_fresh_render_is(version, answers, start, fresh):
+    project = start(version, **answers)
+    own = {path: content for path, content in contents(project).items() if path.startswith(OWN)}
+    update(project)
+    assert files(project) == files(fresh(**answers))
+    assert own == {path: content for path, content in contents(project).items() if path.startswith(OWN)}
+    answered = yaml.safe_load((project / ANSWERS).read_text(encoding="utf-8"))
+    assert answered.items() >= answers.items() and answered["_commit"] == NEXT
+
+
+@pytest.mark.parametrize("answers", FLIPS.values(), ids=FLIPS)
+@pytest.mark.parametrize("version", released())
+def test_another_answer_adds_and_removes_the_files_it_decides(version, answers, start, fresh):
+    project = start(version)
+    update(project, **answers)
+    assert files(project) == files(fresh(**answers))
+
+
+def test_answers_go_back_as_they_came(start, fresh):
+    project = start(NEXT)
+    for answers in ({"trigger": "scheduled", "notebooks": False}, {"trigger": "logic_app", "notebooks": True}):
+        copier.run_update(project, data=answers, defaults=True, overwrite=True, quiet=True, vcs_ref=NEXT)
+        commit_all(project)
+    assert files(project) == files(fresh())
+
+
+@pytest.mark.parametrize("version", released())
+def test_the_users_own_files_stay_edited_deleted_and_added(version, start):
+    project = start(version, dataset="custom")
+    edited = write(project / "src/model/estimator.py", "# mine\n")
+    added = write(project / "data/more.csv", "a,b\n")
+    (project / "src/model/data.py").unlink()
+    (project / "data/sample.csv").unlink()
+    commit_all(project)
+    update(project)
+    assert (project / "src/model/estimator.py").read_bytes() == edited
+    assert (project / "data/more.csv").read_bytes() == added
+    assert not (project / "src/model/data.py").exists() and not (project / "data/sample.csv").exists()
+
+
+@pytest.mark.parametrize("version", released())
+def test_edits_elsewhere_are_merged(version, start):
+    project = start(version)
+    workflow, pins = project / ".github/workflows/ci.yml", project / "pyproject.toml"
+    step = "      - name: Ours\n        run: echo ours\n"
+    write(workflow, workflow.read_text(encoding="utf-8") + step)
+    write(pins, pins.read_text(encoding="utf-8").replace('version = "0.1.0"', 'version = "3.2.1"'))
+    (project / "mlops/compare.py").unlink()
+    write(project / "mlops/ours.py", '"""Ours."""\n')
+    commit_all(project)
+    update(project)
+    assert workflow.read_text(encoding="utf-8").endswith(step)
+    # The template's pins and the user's version stand side by side.
+    assert 'version = "3.2.1"' in pins.read_text(encoding="utf-8")
+    assert "nbclient==" in pins.read_text(encoding="utf-8")
+    assert not (project / "mlops/compare.py").exists() and (project / "mlops/ours.py").exists()
+
+
+@pytest.mark.parametrize("version", released())
+def test_a_conflict_is_announced_and_the_projects_pre_commit_refuses_it(version, start):
+    project = start(version)
+    line = "Predicts target, notices drift and retrains itself."
+    readme = project / "README.md"
+    write(readme, readme.read_text(encoding="utf-8").replace(line, "Ours."))
+    commit_all(project)
+    update(project, description="Theirs.")
+    assert {"<<<<<<< before updating", "Ours.", "Theirs.", ">>>>>>> after updating"} <= set(
+        readme.read_text(encoding="utf-8").splitlines()
+    )
+    assert "UU README.md" in git(project, "status", "--porcelain").stdout
+    # Somebody who does not look adds everything and commits.
+    git(project, "add", "--all")
+    refused = hook(project, "--all-files")
+    assert refused.returncode == 1 and "README.md:" in refused.stdout, refused.stdout + refused.stderr
+
+
+def test_the_projects_pre_commit_refuses_a_rejected_part(start):
+    project = start(NEXT)
+    write(project / "README.md.rej", "what could not be merged\n")
+    git(project, "add", "--force", "--all")
+    refused = hook(project, "--files", "README.md.rej")
+    assert refused.returncode == 1 and "README.md.rej" in refused.stdout, refused.stdout + refused.stderr
+
+
+def hook(project: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run the project's own pre-commit on what is staged, with the tools of the tests' own environment."""
+    tools = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SKIP": "ruff,ruff-format,mypy"}
+    environment |= {"UV_PROJECT_ENVIRONMENT": str(tools.parent), "UV_NO_SYNC": "1"}
+    return subprocess.run(
+        [tools / "pre-commit", "run", *arguments], cwd=project, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("version", released())
+def test_a_removed_file_with_edits_is_found_and_brought_back_by_the_commands_that_are_printed(version, start, capfd):
+    project = start(version)
+    path = "infra/bridge/logic_app/workflow.json"
+    edited = write(project / path, json.dumps({"ours": True}))
+    commit_all(project)
+    copier.run_update(project, data={"trigger": "scheduled"}, defaults=True, overwrite=True)
+    assert not (project / path).exists()
+    said = capfd.readouterr().err
+    (lists,) = [line.strip() for line in said.splitlines() if line.strip().startswith("git diff")]
+    assert path in subprocess.run(shlex.split(lists), cwd=project, capture_output=True, text=True).stdout.splitlines()
+    assert "`git restore FILE`" in said
+    subprocess.run(["git", "restore", path], cwd=project, check=True)
+    assert (project / path).read_bytes() == edited
+
+
+def test_an_update_of_uncommitted_work_is_refused(start):
+    project = start(NEXT)
+    write(project / "README.md", "Ours.\n")
+    with pytest.raises(copier.errors.UserMessageError, match="dirty"):
+        update(project)
+    assert (project / "README.md").read_text(encoding="utf-8") == "Ours.\n"
+
+
+@pytest.fixture(scope="module")
+def renamed(tmp_path_factory):
+    """The template with `location` renamed to `region`, by the words and the question of CONTRIBUTING.md."""
+    template = tagged_clone(tmp_path_factory.mktemp("renamed") / "template", tag=None)
+    asked = template / "copier.yml"
+    before, _, after = asked.read_text(encoding="utf-8").partition("\nlocation:\n")
+    _, _, rest = after.partition("\n\n")
+    write(asked, f"{before}\n{RENAMED[1]}\n{rest}")
+    for path in template.glob("template/**/*.jinja"):
+        write(path, path.read_text(encoding="utf-8").replace("{{ location", "{{ region"))
+    commit_all(template)
+    git(template, "tag", NEXT)
+    return template
+
+
+@pytest.mark.parametrize("version", released())
+def test_a_renamed_question_keeps_its_answer(version, renamed, start):
+    project = start(version, renamed, location="northeurope")
+    update(project)
+    answers = yaml.safe_load((project / ANSWERS).read_text(encoding="utf-8"))
+    assert answers["region"] == "northeurope" and "location" not in answers
+    assert b"northeurope" in (project / "infra/main.parameters.json").read_bytes()
+
+
+def test_a_renamed_question_is_answered_by_its_default_in_a_new_project(renamed, start):
+    answers = yaml.safe_load((start(NEXT, renamed) / ANSWERS).read_text(encoding="utf-8"))
+    assert answers["region"] == "westeurope"
