@@ -76,17 +76,38 @@ def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) ->
     Raises:
         WrongInputError: the data has no later season to drift into.
     """
-    usual = read_mltable(_prepared(TO_COME))
+    usual = usual_rows()
     pool = next_season(contract) if Shift.NEXT_SEASON in shifts else usual
-    visits = read_json(VISITS) if VISITS.exists() else {}
-    visit = int(visits.get("count", 0)) + 1
-    write_json(VISITS, {"count": visit})
+    visit = next_visit()
     order = np.random.default_rng(0).permutation(len(pool))
     taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (visit - 1) * rows) % len(pool)]]
-    window = taken.assign(**{contract.id_column: taken[contract.id_column] + f"{REPEAT}{visit}"}).reset_index(drop=True)
+    window = visiting(taken, visit, contract)
     for shift in shifts:
         window = shift_rows(window, shift, usual, contract)
     return window
+
+
+def usual_rows() -> pd.DataFrame:
+    """Return production's rows as they are before any drift, with the labels that nobody knows yet.
+
+    Raises:
+        WrongInputError: there is no production data yet.
+    """
+    return read_mltable(_prepared(TO_COME))
+
+
+def next_visit() -> int:
+    """Return the number of the window that is sent next: rows may come again, and are then others to a collector."""
+    visits = read_json(VISITS) if VISITS.exists() else {}
+    visit = int(visits.get("count", 0)) + 1
+    write_json(VISITS, {"count": visit})
+    return visit
+
+
+def visiting(rows: pd.DataFrame, visit: int, contract: Contract) -> pd.DataFrame:
+    """Return rows with the identifiers that they carry on a visit."""
+    names = rows[contract.id_column] + f"{REPEAT}{visit}"
+    return rows.assign(**{contract.id_column: names}).reset_index(drop=True)
 
 
 def next_season(contract: Contract) -> pd.DataFrame:

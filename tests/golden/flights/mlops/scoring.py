@@ -51,13 +51,14 @@ def _send(client: "Client", endpoint: str, rows: pd.DataFrame, progress: Progres
     with tempfile.TemporaryDirectory() as folder:
         request = Path(folder) / "request.json"
         for number, part in enumerate(parts, 1):
-            table = {"columns": list(part), "data": _plain(part)}
-            request.write_text(json.dumps({"input_data": table}), encoding="utf-8")
+            request.write_text(request_text(part), encoding="utf-8")
             client.online_endpoints.invoke(endpoint_name=endpoint, request_file=str(request))
             if progress:
                 progress(number, len(parts))
     return len(parts)
 
 
-def _plain(rows: pd.DataFrame) -> list[list[Any]]:
-    return rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
+def request_text(rows: pd.DataFrame) -> str:
+    """Return the request that has rows scored; a missing value is null."""
+    data: list[list[Any]] = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
+    return json.dumps({"input_data": {"columns": list(rows), "data": data}})

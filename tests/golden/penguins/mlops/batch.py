@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from mlops.errors import RunFailedError
 from mlops.project import BATCH_DEPLOYMENT, BATCH_ENDPOINT, TRAINING_ENVIRONMENT
-from mlops.rollout import plan
+from mlops.rollout import deployment_name, plan
 from mlops.rollout_steps import NotFitError, TrafficChange
 from mlops.smoke import load_smoke_test
 from mlops.training import register_environment
@@ -52,10 +52,7 @@ class BatchRollout:
         if not self._plan.create:
             return
         self._say(f"creating {self._plan.new}")
-        deployment = load_model_batch_deployment(BATCH_DEPLOYMENT)
-        deployment.name = self._plan.new
-        deployment.model = f"azureml:{model.name}:{model.version}"
-        deployment.environment = register_environment(self._client, TRAINING_ENVIRONMENT)
+        deployment = load_deployment(self._client, model)
         try:
             self._client.batch_deployments.begin_create_or_update(deployment).result()
             self._say("scoring a sample")
@@ -129,6 +126,15 @@ def score_folder(client: "Client", endpoint: str, rows: pd.DataFrame, hour: str)
             client.jobs.stream(str(job.name))
         except JobException as error:
             raise RunFailedError(f"The batch endpoint {endpoint} could not score the rows. {error}") from error
+
+
+def load_deployment(client: "Client", model: Any) -> Any:
+    """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
+    deployment = load_model_batch_deployment(BATCH_DEPLOYMENT)
+    deployment.name = deployment_name(str(model.version))
+    deployment.model = f"azureml:{model.name}:{model.version}"
+    deployment.environment = register_environment(client, TRAINING_ENVIRONMENT)
+    return deployment
 
 
 def _ensure_endpoint(client: "Client") -> Any:

@@ -7,7 +7,7 @@ window part; each signal's largest value in each such run is what chance alone b
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def _values(name: str, signal: Mapping[str, Any], tables: Tables) -> list[tuple[
     if signal["type"] == "custom":
         metrics = [given["metric_name"] for given in signal["metric_thresholds"] if given["metric_name"] in ERRORS]
         return [(Group(name, "all", metric), _error(metric, tables)) for metric in metrics]
-    production = tables.production[_columns(signal, tables)]
+    production = tables.production[compared_columns(signal, tables)]
     # Thresholds that are there but never reached: only the values matter here.
     measured, _ = SIGNALS[signal["type"]](_any_threshold(signal), Tables(tables.reference, production, tables.target))
     names = {metric: name for name, metric in METRICS_IN_YAML.items()}
@@ -134,7 +134,8 @@ def _any_threshold(signal: Mapping[str, Any]) -> dict[str, Any]:
     return {**signal, "metric_thresholds": chosen}
 
 
-def _columns(signal: Mapping[str, Any], tables: Tables) -> list[str]:
+def compared_columns(signal: Mapping[str, Any], tables: Tables) -> list[str]:
+    """Return the production columns that a signal looks at."""
     if signal["type"] == "prediction_drift":
         return [PREDICTION]
     features = [name for name in tables.production if name not in (PREDICTION, tables.target)]
@@ -237,12 +238,17 @@ def write_thresholds(file: Path, thresholds: Mapping[Group, float]) -> None:
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     definition = yaml.load(file.read_text(encoding="utf-8"))
+    set_thresholds(definition, thresholds)
+    written = io.StringIO()
+    yaml.dump(definition, written)
+    write_text(file, written.getvalue())
+
+
+def set_thresholds(definition: MutableMapping[str, Any], thresholds: Mapping[Group, float]) -> None:
+    """Put thresholds in the place of those in a monitor's definition."""
     for group, threshold in thresholds.items():
         given = definition["create_monitor"]["monitoring_signals"][group.signal]["metric_thresholds"]
         if isinstance(given, list):
             next(item for item in given if item["metric_name"] == group.metric)["threshold"] = threshold
         else:
             (given if group.kind == "all" else given[group.kind])[group.metric] = threshold
-    written = io.StringIO()
-    yaml.dump(definition, written)
-    write_text(file, written.getvalue())

@@ -42,12 +42,19 @@ def bound_definition(deployment: str, version: str) -> dict[str, Any]:
     return definition
 
 
+def bound_schedule(deployment: str, version: str) -> MonitorSchedule:
+    """Return the schedule that the SDK makes of the bound YAML."""
+    schedule: MonitorSchedule = MonitorSchedule._load(
+        data=bound_definition(deployment, version), yaml_path=monitor_file()
+    )
+    return schedule
+
+
 def bind(client: "Client", deployment: str, version: str) -> str:
     """Create or re-bind the schedule and return its name; a second call changes nothing."""
-    definition = bound_definition(deployment, version)
-    schedule = MonitorSchedule._load(data=definition, yaml_path=monitor_file())
+    schedule = bound_schedule(deployment, version)
     client.schedules.begin_create_or_update(schedule).result()
-    return str(definition["name"])
+    return str(schedule.name)
 
 
 def run_monitor(client: "LocalClient") -> "MonitorRun":

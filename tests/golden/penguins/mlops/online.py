@@ -9,7 +9,7 @@ from azure.ai.ml import load_online_deployment, load_online_endpoint
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
 from mlops.project import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, SERVING_ENVIRONMENT
-from mlops.rollout import Limits, Probe, plan, verdict
+from mlops.rollout import Limits, Probe, deployment_name, plan, verdict
 from mlops.rollout_steps import NotFitError, TrafficChange
 from mlops.smoke import SmokeTest, load_smoke_test
 from mlops.training import register_environment
@@ -88,10 +88,7 @@ class OnlineRollout:
         return [str(known.name) for known in self._client.online_deployments.list(endpoint_name=self.endpoint)]
 
     def _create(self, model: Any) -> None:
-        deployment = load_online_deployment(ONLINE_DEPLOYMENT)
-        deployment.name = self._plan.new
-        deployment.model = f"azureml:{model.name}:{model.version}"
-        deployment.environment = register_environment(self._client, SERVING_ENVIRONMENT)
+        deployment = load_deployment(self._client, model)
         try:
             self._client.online_deployments.begin_create_or_update(deployment).result()
         except AzureError as error:
@@ -117,6 +114,15 @@ class OnlineRollout:
         self._entity.traffic = shares
         self._client.online_endpoints.begin_create_or_update(self._entity).result()
         self.changes.append(TrafficChange(time.time(), shares))
+
+
+def load_deployment(client: "Client", model: Any) -> Any:
+    """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
+    deployment = load_online_deployment(ONLINE_DEPLOYMENT)
+    deployment.name = deployment_name(str(model.version))
+    deployment.model = f"azureml:{model.name}:{model.version}"
+    deployment.environment = register_environment(client, SERVING_ENVIRONMENT)
+    return deployment
 
 
 def _ensure_endpoint(client: "Client") -> Any:

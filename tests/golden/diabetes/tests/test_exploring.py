@@ -1,0 +1,94 @@
+"""Days of synthetic production, and what is to be seen in them."""
+
+from itertools import count
+
+import pandas as pd
+import pytest
+
+from mlops import days, drawings, explore
+from mlops.days import Drift, production_day
+from mlops.monitor import monitor_file
+from mlops.project import read_yaml
+from model.split import REPEAT
+
+
+@pytest.fixture
+def usual(rows, monkeypatch):
+    """The project's rows in the place of production's, and visits that are counted in memory."""
+    visits = count(1)
+    monkeypatch.setattr(days, "usual_rows", lambda: rows)
+    monkeypatch.setattr(days, "next_visit", lambda: next(visits))
+    return rows
+
+
+@pytest.fixture
+def scored(usual, contract):
+    """Two usual days and a drifted one, as they are collected; the labels stand for predictions."""
+    feature = days.features_by_weight(contract)[0]
+    drift = Drift(feature, amount=3.0 if feature in contract.numerical else 1.0, first=2, full=2)
+    parts = [production_day(contract, day, [drift]).assign(day=day) for day in range(3)]
+    moments = pd.date_range("2026-11-24", periods=3, freq="h", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+    parts = [part.assign(time=moment) for part, moment in zip(parts, moments, strict=True)]
+    scored = pd.concat(parts, ignore_index=True)
+    labels = usual.set_index(contract.id_column)[contract.target]
+    return scored.assign(prediction=scored[contract.id_column].str.partition(REPEAT)[0].map(labels))
+
+
+@pytest.fixture
+def measured(scored, rows, contract):
+    reference = rows[[*contract.features, contract.target]].assign(prediction=rows[contract.target])
+    return explore.measure(read_yaml(monitor_file()), reference, scored, contract)
+
+
+def test_drift_grows_from_its_first_day_to_its_full_one():
+    assert [Drift("any", 1.5, first=2, full=4).on(day) for day in range(1, 6)] == [0, 0.5, 1.0, 1.5, 1.5]
+
+
+def test_sudden_drift_is_all_there_at_once():
+    assert [Drift("any", 1.0, first=2, full=2).on(day) for day in (1, 2, 3)] == [0, 1, 1]
+
+
+def test_same_day_brings_the_same_rows_under_other_identifiers(usual, contract):
+    first, second = production_day(contract, 1), production_day(contract, 1)
+    assert first.drop(columns=contract.id_column).equals(second.drop(columns=contract.id_column))
+    assert not set(first[contract.id_column]) & set(second[contract.id_column])
+    assert set(first[contract.id_column].str.partition(REPEAT)[0]) <= set(usual[contract.id_column])
+
+
+def test_only_the_chosen_feature_drifts_and_only_from_its_day_on(usual, contract):
+    feature = days.features_by_weight(contract)[-1]
+    before, after = (production_day(contract, day, [Drift(feature, 1.0, 2, 2)]) for day in (1, 2))
+    plain_before, plain_after = production_day(contract, 1), production_day(contract, 2)
+    others = [name for name in contract.features if name != feature]
+    assert before[feature].equals(plain_before[feature])
+    assert after[others].equals(plain_after[others])
+    assert not after[feature].equals(plain_after[feature])
+
+
+def test_every_day_is_measured_and_the_drifted_one_has_gone_furthest(measured):
+    drifts = measured[measured["signal"].str.endswith("_data_drift")]
+    furthest = drifts.groupby("day")["ratio"].max()
+    assert list(furthest.index) == [0, 1, 2]
+    assert furthest[2] > 2 * max(furthest[0], furthest[1])
+
+
+def test_drift_beyond_a_threshold_rings(measured):
+    drifts = measured[measured["signal"].str.endswith("_data_drift")]
+    assert (drifts["rings"] == (drifts["ratio"] > 1)).all() and drifts["rings"].any()
+    assert "data_drift" in explore.alarms({"today's": measured}).loc[2, "today's"]
+
+
+def test_pictures_are_drawn_of_every_kind_of_column(scored, usual, measured, contract):
+    features = days.features_by_weight(contract)
+    drifts = [Drift(features[0], 1.0, 1, 2), Drift(features[-1], 1.0, 2, 2)]
+    figures = [
+        drawings.distributions({"usual": usual, "scored": scored}, features),
+        drawings.target(usual, features[0], contract),
+        drawings.target(usual, features[-1], contract),
+        drawings.drift_by_day([part for _, part in scored.groupby("day")], usual, drifts),
+        drawings.volumes(scored),
+        drawings.ratios({"one": measured, "other": measured}),
+    ]
+    for figure in figures:
+        axes = [axes for axes in figure.axes if axes.get_visible()]
+        assert axes and all(axes.get_xlabel() for axes in axes)
