@@ -14,7 +14,7 @@ from model.contract import Contract, ContractError, check_labelled
 from model.datasets import file
 from model.split import split
 from model.tables import read_mltable, write_mltable
-from projects import contents, mlops
+from projects import ROOT, contents, mlops, python
 
 ANSWERS = {
     "dataset": "custom",
@@ -180,6 +180,23 @@ def test_codes_keep_their_zeros(rows):
 def test_types_survive_the_data_asset(rows, tmp_path):
     write_mltable(rows, tmp_path / "asset", {})
     pd.testing.assert_frame_equal(read_mltable(tmp_path / "asset"), rows)
+
+
+# The engine's fourth argument switches its usage data off.
+WATCHED = """
+import sys
+import azureml.dataprep.rslex as engine
+started = engine.init_environment
+engine.init_environment = lambda *given, **more: print(given[3]) or started(*given, **more)
+from model.tables import read_mltable
+read_mltable(sys.argv[1])
+"""
+
+
+def test_reading_a_data_asset_sends_no_usage_data(rows, tmp_path):
+    write_mltable(rows, tmp_path, {})
+    done = python(ROOT / "template", "-c", WATCHED, str(tmp_path))
+    assert (done.code, done.stdout.split()) == (0, ["True"]), done.stderr
 
 
 def test_later_rows_are_kept_apart(rows):
