@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -135,7 +135,7 @@ def retrain(
 
 @app.command()
 def triage(
-    wanted: Annotated[str, typer.Argument(help="What the workflow is able to do: retrain or deploy.")],
+    wanted: Annotated[Literal["retrain", "deploy"], typer.Argument(help="What the workflow is able to do.")],
     file: Annotated[
         Path | None, typer.Option(help="A file with the event; without it EVENT_TYPE and EVENT_PAYLOAD hold it.")
     ] = None,
@@ -147,11 +147,8 @@ def triage(
     from mlops.settings import load_settings
     from mlops.triage import Outcome
 
-    able = {"retrain": Outcome.RETRAIN, "deploy": Outcome.DEPLOY}
-    if wanted not in able:
-        raise WrongInputError(f"'{wanted}' is nothing a workflow does: choose retrain or deploy.")
-    message = read_message(os.environ, file)
-    decision = decide(connect(target), message, able[wanted], load_settings(), os.environ)
+    able = Outcome.RETRAIN if wanted == "retrain" else Outcome.DEPLOY
+    decision = decide(connect(target), read_message(os.environ, file), able, load_settings(), os.environ)
     report(decision, os.environ)
     console.print(f"[bold]{decision.outcome}[/]: {escape(decision.reason)}", highlight=False, soft_wrap=True)
 
