@@ -61,6 +61,8 @@ WRONG = [
     ({"workspace": "existing", "resource_group": "group."}, "A resource group has 2 to 90"),
     ({"retrain_cron": "every day"}, "(?i)cron"),
     ({"poll_cron": "* * *"}, "(?i)cron"),
+    ({"retrain_cron": "0 24 * * *"}, "hour 0-23"),
+    ({"retrain_cron": "*/0 4 1 * *"}, "(?i)cron"),
     ({"cool_down_hours": -1}, "A cool-down is"),
     ({"monthly_budget": 0}, "A budget is"),
     ({"dataset": "titanic"}, CHOICE),
