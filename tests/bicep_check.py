@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bicep_values import ANY, PARSER, Known, Scope, Typed, resolve, settle, walk
+from bicep_values import ANY, Known, Scope, Typed, parse, resolve, settle, walk
 
 SCHEMAS = Path(__file__).parent / "reference" / "bicep"
 # What Bicep itself allows in any resource, beside what the resource type does.
@@ -25,7 +25,7 @@ def check(path: Path, arguments: dict[str, Any]) -> list[str]:
 
 def check_file(path: Path, arguments: dict[str, Known | Typed], caller: Scope) -> dict[str, str]:
     """Check a file and return the types of its outputs."""
-    content: Any = PARSER.parse(text=path.read_text(encoding="utf-8"))
+    content: Any = parse(path.read_text(encoding="utf-8"))
     scope = Scope(path, {}, caller.errors)
     for name in arguments.keys() - content.get("parameters", {}).keys():
         caller.report(path.name, f"there is no parameter {name}")

@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pycep import BicepParser
 from pycep.models import BicepElement
 
-PARSER = BicepParser()
 FUNCTIONS = {
     "empty": "bool",
     "guid": "string",
@@ -19,6 +19,12 @@ FUNCTIONS = {
     "subscription": "any",
     "subscription_resource_id": "string",
 }
+
+
+@cache
+def parse(text: str) -> Any:
+    """What a Bicep file says; treat it as immutable, it is shared."""
+    return BicepParser().parse(text=text)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def resolve(value: Any, scope: Scope, where: str) -> Known | Typed:
         return settle(scope.names[str(value)], scope, where)
     if isinstance(value, str):
         for inner in re.findall(r"\$\{([^}]+)\}", value):
-            resolve(PARSER.parse(text=f"var x = {inner}\n")["variables"]["x"]["value"], scope, where)
+            resolve(parse(f"var x = {inner}\n")["variables"]["x"]["value"], scope, where)
         return Typed("string") if "${" in value else Known(value, scope)
     if isinstance(value, dict) and set(value) == {"function"}:
         return call(value["function"], scope, where)

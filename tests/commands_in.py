@@ -85,7 +85,7 @@ def problem(command: list[str], parser: pytest.Parser) -> str:
     if program in ("uv", "uvx") and (program == "uvx" or rest[0] == "run"):
         return problem(_behind_options(rest if program == "uvx" else rest[1:]), parser)
     if program == "mlops":
-        return _by_click(rest)
+        return mlops_problem(rest)
     if program == "pytest":
         return _by_pytest(rest, parser)
     if program == "python" and rest[0].endswith(".py"):
@@ -111,7 +111,8 @@ def _behind_options(words: list[str]) -> list[str]:
     return words
 
 
-def _by_click(words: list[str]) -> str:
+def mlops_problem(words: list[str]) -> str:
+    """Say what `mlops` itself has against its arguments; nothing is empty."""
     group: Any = typer.main.get_command(app)
     try:
         context = group.make_context("mlops", list(words))

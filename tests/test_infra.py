@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bicep_values import PARSER
+from bicep_values import parse
 from validators.bicep import deploys
 
 TEMPLATE_INFRA = Path(__file__).parents[1] / "template" / "infra"
@@ -27,7 +27,7 @@ def test_every_file_is_parsed():
     files = sorted(TEMPLATE_INFRA.rglob("*.bicep"))
     assert len(files) == 10
     for file in files:
-        PARSER.parse(text=file.read_text(encoding="utf-8"))
+        parse(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ PERMISSIONS = """    permissions:
       id-token: write # to sign in to Azure
 """
 OUTPUT = '{"output_type": "stream", "name": "stdout", "text": "1"}'
-STORAGE = "infra/modules/storage.bicep"
+STORAGE, ACCESS = "infra/modules/storage.bicep", "infra/modules/access.bicep"
+DEPLOY = ".github/workflows/cd-triggered-by-aml.yml"
+SETUP_UV = "astral-sh/setup-uv@20cfd1bf945f4377ade1205e4dbc17946fc9a30d # v10.0.1"
 
 DEFECTS = {
     "a wrong field of a monitor": (MONITOR, "alert_notification:", "alert_notifications:"),
@@ -62,6 +64,8 @@ DEFECTS = {
     "a version that is none": ("components/split.yml", 'version: "1.0.0"', 'version: "1"'),
     "YAML that does not parse": (WORKFLOW, "jobs:\n", "jobs: [\n"),
     "a collection that is switched by a boolean": (DEPLOYMENT, 'enabled: "True"', "enabled: true"),
+    "a version that is no text": ("resources/data/labels.yml", 'version: "1"', "version: 1"),
+    "a variable that is no text": (DEPLOYMENT, 'WORKER_COUNT: "2"', "WORKER_COUNT: 2"),
     "a wrong key of a deployment": (DEPLOYMENT, "instance_count: 1", "instances: 1"),
     "a count that is no number": (DEPLOYMENT, "instance_count: 1", "instance_count: one"),
     "a wrong key of a probe": (DEPLOYMENT, "initial_delay: 10", "initial_wait: 10"),
@@ -96,8 +100,31 @@ DEFECTS = {
     "no word on concurrency": (WORKFLOW, "concurrency:\n  group: retrain\n  cancel-in-progress: false\n", ""),
     "an unquoted variable": (WORKFLOW, 'retrain --job "$JOB"', "retrain --job $JOB"),
     "a job that works where it is not signed in": (WORKFLOW, "MLOPS_TARGET: azure", "MLOPS_TARGET: local"),
+    "a runner that changes": (WORKFLOW, "ubuntu-24.04", "ubuntu-latest"),
+    "credentials that are meant to stay": (WORKFLOW, "persist-credentials: false", "persist-credentials: true"),
+    "an event that is not handed on": (WORKFLOW, "EVENT_PAYLOAD:", "EVENT_LOAD:"),
+    "a variable that nobody sets": (WORKFLOW, "          JOB: ${{", "          RUN: ${{"),
+    "something beside an expression": (WORKFLOW, "outputs.job }}", "outputs.job }}-1"),
+    "a name that nothing has": (WORKFLOW, "${{ vars.", "${{ var."),
+    "an input that is not asked for": (".github/workflows/teardown.yml", "inputs.confirm", "inputs.confirmed"),
+    "a result of a job that is not waited for": (DEPLOY, "    needs: triage\n", ""),
+    "a time that there is not": (WORKFLOW, "30 4 1 * *", "30 24 1 * *"),
+    "a retraining that can be broken off": (WORKFLOW, "cancel-in-progress: false", "cancel-in-progress: true"),
+    "no leave to check out": (WORKFLOW, "      contents: read # to check out the code\n", ""),
+    "no leave to open an issue": (".github/workflows/template.yml", "issues: write", "issues: read"),
+    "uv that is not there": (WORKFLOW, f"      - uses: {SETUP_UV}\n", ""),
+    "a workspace that is not named": (WORKFLOW, "      AZURE_RESOURCE_GROUP: ${{ vars.AZURE_RESOURCE_GROUP }}\n", ""),
+    "a wrong way to sign in to Azure": (WORKFLOW, "          client-id:", "          client:"),
     "an ecosystem Dependabot does not know": (".github/dependabot.yml", "github-actions", "github-action"),
     "a typo in Bicep": (STORAGE, "resource ", "resorce "),
+    "a store that keys open": (STORAGE, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
+    "a container in no store": (STORAGE, "  parent: blobs\n", ""),
+    "a role for anybody": (ACCESS, "    principalType: principalType\n", ""),
+    "a role that there is not": (ACCESS, "f6c7c914", "f6c7c915"),
+    "a role everywhere": (ACCESS, "  scope: workspace\n", ""),
+    "an address for all to read": ("infra/bridge/events.bicep", "@secure()\n", ""),
+    "events that are lost": ("infra/bridge/events.bicep", "    retryPolicy: retryPolicy\n", ""),
+    "a resource of no name": ("infra/bridge/events.bicep", "  name: storageName\n", ""),
     "a property that is not there": (STORAGE, "minimumTlsVersion:", "minimalTlsVersion:"),
     "a parameter that is not there": ("infra/main.parameters.json", '"maxNodes"', '"maxNode"'),
     "a value that is not allowed": ("infra/main.parameters.json", '"create"', '"borrowed"'),

@@ -1,10 +1,11 @@
 """What has to hold between the files of a project, whichever variant it is."""
 
-from relations import assets, documents, environments, monitors, names, pipelines, python, workflows
+from relations import assets, bridge, documents, environments, monitors, names, pipelines, python, workflows
 from relations.relation import Relation
 
 RELATIONS: tuple[Relation, ...] = (
     *assets.RELATIONS,
+    *bridge.RELATIONS,
     *documents.RELATIONS,
     *environments.RELATIONS,
     *monitors.RELATIONS,

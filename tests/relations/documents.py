@@ -1,26 +1,19 @@
 """Documents name no file that is not there, and no command that `mlops` does not have."""
 
 import re
+import shlex
 from collections.abc import Iterator
+from functools import cache
 
-import typer
-
-from mlops.cli import app
+from commands_in import mlops_problem
 from relations.relation import Files, parsed, relation
 
 # A code span that is a path: a folder, a file in a folder, or one of those at the top.
 PATH = re.compile(r"`([\w.-]+(?:/[\w.*-]+)*/|[\w.-]+(?:/[\w.-]+)+\.\w+|[\w-]+\.(?:toml|ini|md))`")
-CALL = re.compile(r"uv run mlops ([\w-]+)([^`\n|&;]*)")
-OPTION = re.compile(r"(?<!\S)--[a-z-]+")
+CALL = re.compile(r"uv run mlops ([\w-]+[^`\n|&;]*)")
 AZ_NAME = re.compile(r"az ml (schedule|online-endpoint|batch-endpoint) [\w-]+ [^`\n|]*?(?:-n|--name) ([\w-]+)")
 # What running it makes, and what Azure's studio offers to download.
 MADE = (".azureml-local/", "data/", ".git/", ".venv/")
-
-# What each verb takes.
-VERBS = {
-    name: {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
-    for name, command in typer.main.get_command(app).commands.items()
-}
 
 
 @relation("*.md", "infra/project.yml", names=True)
@@ -44,17 +37,17 @@ def _folders(name: str) -> Iterator[str]:
 
 @relation("*.md", ".github/workflows/*.yml", "*.ipynb")
 def commands_are_those_of_mlops(files: Files, names: frozenset[str]) -> list[str]:
-    found = []
-    for path, content in files.items():
-        for verb, rest in sorted(set(CALL.findall(content.decode()))):
-            if verb not in VERBS:
-                found.append(f"{path}: there is no `mlops {verb}`")
-            found += [
-                f"{path}: `mlops {verb}` takes no {option}"
-                for option in OPTION.findall(rest)
-                if option not in VERBS.get(verb, {option}) and option != "--help"
-            ]
-    return found
+    return [
+        f"{path}: `mlops {call}`: {what}"
+        for path, content in files.items()
+        for call in sorted(set(CALL.findall(content.decode())))
+        if (what := _problem(call))
+    ]
+
+
+@cache
+def _problem(call: str) -> str:
+    return mlops_problem(shlex.split(call))
 
 
 @relation("README.md", "endpoints/*.yml")

@@ -14,6 +14,8 @@ BROUGHT_BY = {
     "sklearn": "scikit-learn",
     "yaml": "mlflow-skinny",
 }
+# What no code imports: MLflow's way to Azure, and what mltable reads with.
+PLUGINS = {"azureml-mlflow", "azureml-dataprep-rslex"}
 GIVEN = {"model", "pyspark"} | sys.stdlib_module_names
 PIN = re.compile(r"[A-Za-z0-9._-]+==[^,;\s]+")
 
@@ -55,6 +57,7 @@ def what_code_imports_is_installed(files: Files, names: frozenset[str]) -> list[
         for package in sorted({module.partition(".")[0] for module in imported(content)} - GIVEN)
         if BROUGHT_BY.get(package, package) not in pins
     ]
+    found += [f"environments/conda.yml: {package} is missing" for package in sorted(PLUGINS - pins)]
     if conda["channels"] != ["conda-forge"] or "pip" not in conda["dependencies"]:
         found.append("environments/conda.yml: it does not get pip and Python from conda-forge")
     return found

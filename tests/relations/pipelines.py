@@ -98,6 +98,10 @@ def _call(component: dict[str, Any], files: Files) -> list[str]:
     declared = {(kind, name) for kind in ("inputs", "outputs") for name in component.get(kind, {})}
     found = [f"{kind}.{name} is used and not declared" for kind, name in sorted(used - declared)]
     found += [f"{kind}.{name} is declared and not used" for kind, name in sorted(declared - used)]
+    found += [f"{kind}.{name} is not read where it lies, as Spark does" for kind, name in _copied(component)]
+    # The registry changes without any input changing.
+    if "model_name" in component.get("inputs", {}) and component.get("is_deterministic") is not False:
+        found.append("it looks into the registry: without is_deterministic: false an old result would be reused")
     module = re.search(r"python -m ([\w.]+)", command)
     file = "src/" + (module[1].replace(".", "/") + ".py" if module else component["entry"]["file"])
     if file not in files:
@@ -106,6 +110,16 @@ def _call(component: dict[str, Any], files: Files) -> list[str]:
     found += [f"{file} takes no {option}" for option in sorted(given - options.keys())]
     return found + [
         f"{file} needs {option}" for option, required in options.items() if required and option not in given
+    ]
+
+
+def _copied(component: dict[str, Any]) -> list[tuple[str, str]]:
+    """The folders that a Spark component has copied instead of reading them directly."""
+    return [
+        (kind, name)
+        for kind in ("inputs", "outputs")
+        for name, port in component.get(kind, {}).items()
+        if component["type"] == "spark" and port["type"] in ("uri_folder", "mltable") and port.get("mode") != "direct"
     ]
 
 

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 import yaml
-from yaml import YAMLError
 
 Files = Mapping[str, bytes]
 Find = Callable[[Files, frozenset[str]], list[str]]
@@ -50,7 +49,7 @@ def _in_a_sentence(find: Find, reads: tuple[str, ...]) -> Find:
     def found(files: Files, names: frozenset[str]) -> list[str]:
         try:
             return find(files, names)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError, YAMLError) as error:
+        except Exception as error:  # whatever comes of a file that is not as it should be
             return [f"{', '.join(reads)}: {find.__name__}: {type(error).__name__}: {' '.join(str(error).split())}"]
 
     return found

@@ -1,13 +1,28 @@
-"""Workflows read only variables and secrets that `mlops bootstrap` sets, and each other's outputs."""
+"""Workflows start on what is sent, obey what triage decides, and read what `mlops bootstrap` sets."""
 
 import re
+from typing import Any
 
+from mlops.triage import Outcome
 from relations.relation import Files, parsed, relation
 
 FROM_GITHUB = re.compile(r"\b(?:vars|secrets)\.(\w+)")
 OF_A_JOB = re.compile(r"\bneeds\.([\w-]+)\.outputs\.([\w-]+)")
 OF_A_STEP = re.compile(r"\bsteps\.([\w-]+)\.outputs\.([\w-]+)")
 SETTERS = ("mlops/bootstrap.py", "mlops/identities.py")
+# What starts each workflow.
+STARTS = {
+    "cd-triggered-by-aml": {"repository_dispatch", "workflow_dispatch"},
+    "ci-triggered-by-aml": {"repository_dispatch", "workflow_dispatch", "schedule"},
+    "ci": {"pull_request", "push"},
+    "infra": {"workflow_dispatch", "push"},
+    "poll": {"workflow_dispatch", "schedule"},
+    "teardown": {"workflow_dispatch"},
+    "template": {"workflow_dispatch", "schedule"},
+}
+# What changes something in Azure, by what triage has to say before, and whose approval it needs.
+OBEYS = {"mlops calibrate": Outcome.DEPLOY, "mlops deploy": Outcome.DEPLOY, "mlops retrain": Outcome.RETRAIN}
+APPROVED = {"mlops deploy": "production", "mlops provision": "infrastructure", "mlops teardown": "infrastructure"}
 
 
 @relation(".github/workflows/*.yml", *SETTERS)
@@ -39,14 +54,50 @@ def outputs_come_from_jobs_and_steps_that_are_there(files: Files, names: frozens
 @relation(".github/workflows/*.yml", "infra/project.yml", "infra/bridge/*")
 def events_that_are_sent_start_a_workflow(files: Files, names: frozenset[str]) -> list[str]:
     workflows = {path: parsed(content) for path, content in files.items() if path.startswith(".github/")}
-    # YAML 1.1 reads the key `on` as true.
     heard = {
         event
         for content in workflows.values()
-        for event in ((content.get(True) or content["on"]).get("repository_dispatch") or {}).get("types", [])
+        for event in (_starts(content).get("repository_dispatch") or {}).get("types", [])
     }
     missing = {"model-registered", "drift-detected"} - heard
     return [f".github/workflows/: no workflow starts on {event}" for event in sorted(missing)]
+
+
+def _starts(workflow: dict[Any, Any]) -> dict[str, Any]:
+    # YAML 1.1 reads the key `on` as true.
+    return workflow.get(True) or workflow["on"]
+
+
+@relation(".github/workflows/*.yml")
+def workflows_start_when_they_should(files: Files, names: frozenset[str]) -> list[str]:
+    found = []
+    for path, content in files.items():
+        starts, wanted = _starts(parsed(content)), STARTS[path.rpartition("/")[2].removesuffix(".yml")]
+        if starts.keys() != wanted:
+            found.append(f"{path}: it starts on {', '.join(starts)}, not on {', '.join(sorted(wanted))}")
+        if starts.get("push", {"branches": ["main"]}).get("branches") != ["main"]:
+            found.append(f"{path}: it starts on pushes elsewhere than on main")
+    if parsed(files[".github/workflows/infra.yml"])[True]["push"].get("paths") != ["infra/**"]:
+        found.append(".github/workflows/infra.yml: it does not start on changes of infra/ alone")
+    return found
+
+
+@relation(".github/workflows/*.yml", "infra/project.yml")
+def workflows_do_what_was_decided_and_approved(files: Files, names: frozenset[str]) -> list[str]:
+    is_approved = parsed(files["infra/project.yml"])["github"]["approval"] == "github_environment"
+    found = []
+    for path, content in files.items():
+        for name, job in parsed(content).get("jobs", {}).items():
+            for step in job["steps"]:
+                conditions = f"{job.get('if', '')} {step.get('if', '')}"
+                for call, outcome in OBEYS.items():
+                    if call in step.get("run", "") and f"triage.outputs.outcome == '{outcome}'" not in conditions:
+                        found.append(f"{path}: {name}: it runs `{call}` whatever was decided")
+                for call, environment in APPROVED.items():
+                    wanted = environment if is_approved else None
+                    if call in step.get("run", "") and job.get("environment") != wanted:
+                        found.append(f"{path}: {name}: it runs `{call}` in the environment {job.get('environment')}")
+    return found
 
 
 @relation(".github/dependabot.yml", names=True)
@@ -67,5 +118,7 @@ RELATIONS = (
     variables_are_set_by_bootstrap,
     outputs_come_from_jobs_and_steps_that_are_there,
     events_that_are_sent_start_a_workflow,
+    workflows_start_when_they_should,
+    workflows_do_what_was_decided_and_approved,
     dependabot_looks_where_something_is,
 )

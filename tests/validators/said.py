@@ -105,9 +105,16 @@ def is_said(project: Path, paths: list[str]) -> list[str]:
     for path in paths:
         content = yaml.safe_load((project / path).read_text(encoding="utf-8"))
         schema = re.fullmatch(r".*/(\w+)\.schema\.json", str(content.get("$schema", "")))
-        wanted = SAID.get(schema[1], {}) if schema else {}
-        found += [f"{path}: {what}" for what in _unsaid(content, wanted)]
+        if schema:
+            found += [f"{path}: {what}" for what in _unsaid(content, SAID.get(schema[1], {}))]
+            found += [f"{path}: {key} is a text: put it in quotes" for key in _unquoted(content)]
     return found
+
+
+def _unquoted(content: dict[str, Any]) -> Iterator[str]:
+    """The keys whose number would be a text: 1.10 is not 1.1, and Azure takes no numbers for variables."""
+    texts = {"version": content.get("version")} | content.get("environment_variables", {})
+    return (key for key, value in texts.items() if value is not None and not isinstance(value, str))
 
 
 def _unsaid(content: dict[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML, YAMLError
 
-LONGEST_JOB = 360
+from validators.workflow_rules import broken_rules, whole_values
+
 # GitHub starts a step's script with `bash -e`.
 SHELLCHECK = ["--shell=bash", "--format=json", "-"]
 
@@ -83,34 +83,12 @@ def _shellcheck(script: str) -> list[str]:
 
 def keeps_house_rules(project: Path, paths: list[str]) -> list[str]:
     """No permission it does not name, no job without an end, no answer or event in a shell line, actions pinned."""
-    return [f"{path}: {what}" for path in paths for what in _broken_rules(_load(project / path))]
-
-
-def _broken_rules(workflow: dict[str, Any]) -> Iterator[str]:
-    if workflow.get("permissions") != {}:
-        yield "the workflow's own permissions are not empty"
-    if not isinstance(workflow.get("concurrency", {}).get("cancel-in-progress"), bool):
-        yield "it does not say whether a newer run cancels it"
-    for name, job in workflow.get("jobs", {}).items():
-        if not 0 < job.get("timeout-minutes", LONGEST_JOB) < LONGEST_JOB:
-            yield f"job {name} may run on for ever"
-        needed = job.get("needs", [])
-        for other in [needed] if isinstance(needed, str) else needed:
-            if other not in workflow["jobs"]:
-                yield f"job {name} needs {other}, which is not there"
-        if "permissions" not in job:
-            yield f"job {name} does not say what it may do"
-        for step in job.get("steps", []):
-            if "${{" in step.get("run", ""):
-                yield f"job {name} puts an expression into a shell line"
-            if "uses" in step and len(step["uses"].partition("@")[2]) != len("0" * 40):
-                yield f"job {name} uses {step['uses']}, which is not pinned to a commit"
-        signs_in = any(step.get("uses", "").startswith("azure/login@") for step in job.get("steps", []))
-        if signs_in != (job.get("env", {}).get("MLOPS_TARGET") == "azure"):
-            yield f"job {name} signs in and does not work there, or the other way round"
-        with_token = any("client-id" in step.get("with", {}) for step in job.get("steps", []))
-        if with_token != ("id-token" in job.get("permissions", {})):
-            yield f"job {name} may ask for a token and does not, or the other way round"
+    return [
+        f"{path}: {what}"
+        for path in paths
+        for rules in (broken_rules, whole_values)
+        for what in rules(_load(project / path))
+    ]
 
 
 def _tool(name: str) -> Path:
