@@ -20,7 +20,7 @@ from rich.console import Console
 ROOT = Path(__file__).parents[1]
 CHANGELOG = ROOT / "CHANGELOG.md"
 UNRELEASED = re.compile(r"^## Unreleased\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-TESTS = ("tests/test_golden.py", "tests/test_updates.py", "tests/test_variants.py --all-variants")
+TESTS = ("-n 2", "--all-variants", "-n 2 --loops --dist=load")
 
 # A step's name, what to do if it is not done, and whether it is.
 Step = tuple[str, str, Callable[[], bool]]
@@ -67,7 +67,7 @@ def steps(version: Version, quick: bool) -> Iterator[Step]:
     yield "pyproject.toml agrees", f'set version = "{version}" there', lambda: declared == str(version)
     if not quick:
         for tests in TESTS:
-            yield f"{tests} passes", f"uv run pytest {tests}", lambda tests=tests: passes(tests)
+            yield f"pytest {tests} passes", f"uv run pytest {tests}", lambda tests=tests: passes(tests)
 
 
 def passes(tests: str) -> bool:

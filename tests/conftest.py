@@ -5,23 +5,26 @@ import pytest
 
 import projects
 
-# What the default run leaves out, and the flag that brings it in.
+# What the default run leaves out, and the flag that runs it instead.
 FLAGS = {
-    "slow": "run what takes minutes or gigabytes as well",
-    "loops": "run the loops of a covering set of projects as well",
-    "all_variants": "render and validate every project there can be as well",
+    "slow": "run what takes minutes or gigabytes, and nothing else",
+    "loops": "run the loops of a covering set of projects, and nothing else",
+    "all_variants": "render and validate every project there can be, and nothing else",
 }
 
 # Files that take minutes, slowest first: they start first, so that no worker is left with one of them at the end.
 SLOWEST = (
     "test_updates",
-    "test_readme",
-    "test_own_tests",
     "test_loop",
+    "test_own_tests",
     "test_notebooks",
-    "test_free_text",
     "test_datasets",
     "test_variants",
+    "test_rollout",
+    "test_training",
+    "test_free_text",
+    "test_template",
+    "test_serving",
 )
 
 
@@ -32,12 +35,11 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    left_out = [
-        item for item in items if any(item.get_closest_marker(name) and not config.getoption(name) for name in FLAGS)
-    ]
-    config.hook.pytest_deselected(items=left_out)
-    rest = [item for item in items if item not in left_out]
-    items[:] = sorted(rest, key=lambda item: [*SLOWEST, item.path.stem].index(item.path.stem))
+    wanted = {name for name in FLAGS if config.getoption(name)}
+    marked = [{name for name in FLAGS if item.get_closest_marker(name)} for item in items]
+    kept = [item for item, marks in zip(items, marked, strict=True) if (marks & wanted if wanted else not marks)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = sorted(kept, key=lambda item: [*SLOWEST, item.path.stem].index(item.path.stem))
 
 
 def pytest_terminal_summary(terminalreporter):

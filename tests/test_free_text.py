@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from functools import cache
 from pathlib import PurePosixPath
 
 import pytest
@@ -14,6 +15,7 @@ from projects import questionnaire, questions
 from validators.text import UNRENDERED
 from variants.proof import Proof
 from variants.renderer import Renderer
+from variants.snippets import environment
 
 EXAMPLES = 30
 ANY = st.text(max_size=60)
@@ -86,8 +88,15 @@ def ask(template, answers, destination):
         ValueError: an answer is refused.
     """
     worker = Worker(str(template), destination, data=answers, defaults=True, quiet=True, unsafe=False)
+    # Copier reads and compiles the questions for every copy anew: that would take longer than to answer them.
+    vars(worker).update(template=_reader(template).template, jinja_env=environment(template))
     worker._ask()
     return worker.answers.combined
+
+
+@cache
+def _reader(template):
+    return Worker(str(template))
 
 
 def leaves(value):
@@ -115,16 +124,22 @@ def test_every_question_without_choices_is_tried():
     assert TEXTS.keys() == {name for name, details in questions().items() if name not in questionnaire().with_choices}
 
 
+# The same texts in every default run, lest they stop a change that is not about them; --slow draws new ones.
+@pytest.mark.parametrize("same", [pytest.param(True, id="same"), pytest.param(False, id="new", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("question", TEXTS)
 def test_free_text_is_refused_or_carried_unchanged(
-    question, template, renderer, proof, tmp_path, record_property, request
+    question, same, template, renderer, proof, tmp_path, record_property
 ):
     texts, given_besides = TEXTS[question]
     carried = 0
-    # The same texts in every default run, lest they stop a change that is not about them; --slow draws new ones.
-    drawing = {"derandomize": not request.config.getoption("--slow"), "max_examples": EXAMPLES}
 
-    @settings(**drawing, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        derandomize=same,
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(texts)
     def refused_or_carried(text):
         nonlocal carried

@@ -1,4 +1,4 @@
-"""Once around the default loop, with real processes; test_loops.py goes around those of other projects.
+"""Once around the default loop, by the README's first command; test_loops.py goes around those of other projects.
 
 The twelve ways in which such a loop fails to close are held here.
 """
@@ -13,7 +13,9 @@ import time
 
 import pytest
 
-from projects import mlops, python
+from projects import copy_working_files, mlops, python
+from test_readme import FIRST
+from versions import commit_all
 
 STAGES = ["data", "train", "deploy", "quiet", "breach", "retrain", "redeploy", "quiet_again"]
 
@@ -58,11 +60,20 @@ def loop(project, *arguments):
 
 
 @pytest.fixture(scope="module")
-def closed(render):
-    project = render()
-    done, result = loop(project)
-    assert done.code == 0, done.stdout + done.stderr
-    return project, result
+def first_command(tmp_path_factory):
+    """What the README's first command printed in a clone of this repository as it stands."""
+    clone = copy_working_files(tmp_path_factory.mktemp("fresh") / "clone")
+    commit_all(clone)
+    fresh = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MLOPS_TARGET")}
+    done = subprocess.run(["bash", "-c", FIRST], cwd=clone, env=fresh, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, clone.parent / "diabetes"
+
+
+@pytest.fixture(scope="module")
+def closed(first_command):
+    _, project = first_command
+    return project, json.loads((project / ".azureml-local" / "loop.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +86,12 @@ def after(closed):
     done = python(closed[0], "-c", SNAPSHOT)
     assert done.code == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_readmes_first_command_ends_with_registered_models_and_their_metrics(first_command):
+    said, _ = first_command
+    assert re.search(r"registered diabetes-model version 1: rmse \d", said)
+    assert "closed: " in said
 
 
 def test_loop_closes_through_every_stage(closed):

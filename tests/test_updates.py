@@ -38,10 +38,8 @@ PROJECTS = {
 RENAMED = re.search(r"^```yaml\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M | re.S)
 FLIPS = {
     "another monitor": {"monitor_type": "advanced"},
-    "another trigger": {"trigger": "function"},
-    "no trigger": {"trigger": "scheduled"},
-    "no notebooks": {"notebooks": False},
-    "a batch endpoint": {"endpoint_type": "batch", "monitor_type": "custom_data"},
+    "another trigger, no notebooks": {"trigger": "function", "notebooks": False},
+    "a batch endpoint, no trigger": {"endpoint_type": "batch", "monitor_type": "custom_data", "trigger": "scheduled"},
 }
 
 

@@ -11,8 +11,10 @@ from jinja2 import Environment, meta, nodes
 
 @cache
 def environment(template: Path) -> Environment:
-    """The very Jinja environment that Copier renders this template with."""
-    return Worker(src_path=str(template), dst_path=template / "nowhere").jinja_env
+    """The very Jinja environment that Copier renders this template with, but it compiles each text once."""
+    jinja = Worker(src_path=str(template), dst_path=template / "nowhere").jinja_env
+    jinja.from_string = cache(jinja.from_string)
+    return jinja
 
 
 class Snippet:
