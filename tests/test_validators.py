@@ -14,6 +14,7 @@ DEPLOYMENT = "endpoints/online/deployment/deployment.yml"
 BATCH = "endpoints/batch/deployment/deployment.yml"
 TRAIN = "components/train.yml"
 WORKFLOW = ".github/workflows/ci-triggered-by-aml.yml"
+CONTAINER = ".devcontainer/devcontainer.json"
 NOTEBOOK = "notebooks/01-data.ipynb"
 SCORE = "src/score.py"
 PERMISSIONS = """    permissions:
@@ -128,6 +129,8 @@ DEFECTS = {
     "a property that is not there": (STORAGE, "minimumTlsVersion:", "minimalTlsVersion:"),
     "a parameter that is not there": ("infra/main.parameters.json", '"maxNodes"', '"maxNode"'),
     "a value that is not allowed": ("infra/main.parameters.json", '"create"', '"borrowed"'),
+    "a container of nobody": (CONTAINER, "devcontainers/python:1-3.11", "devcontainers/python:1-3.10"),
+    "a feature of nobody": (CONTAINER, "features/azure-cli:1", "features/azure-cly:1"),
     "JSON with a comma too many": ("infra/bridge/function/host.json", "\n}\n", ",\n}\n"),
     "TOML that does not parse": ("pyproject.toml", "[project]", "[project"),
     "a requirement that is none": ("infra/bridge/function/requirements.txt", "==", "="),

@@ -3,6 +3,7 @@
 import configparser
 import csv
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pathspec import GitIgnoreSpec
 from pre_commit.clientlib import InvalidConfigError, load_config
 
+# Of containers.dev: an image, and the features that a project may ask for.
+PUBLISHED = re.compile(
+    r"mcr\.microsoft\.com/devcontainers/python:1-3\.1[12]-bookworm"
+    r"|ghcr\.io/devcontainers/features/(azure-cli|github-cli|java):1"
+)
 DEVCONTAINER = Path(__file__).parents[1] / "reference" / "devcontainer.schema.json"
 
 
@@ -57,13 +63,19 @@ is_gitignore = _each(lambda text: GitIgnoreSpec.from_lines(text.splitlines()), V
 
 
 def is_devcontainer(project: Path, paths: list[str]) -> list[str]:
-    """It keeps the schema that the development container specification publishes."""
+    """It keeps the schema that the development container specification publishes, and asks for what is published."""
     validator = Draft201909Validator(json.loads(DEVCONTAINER.read_text(encoding="utf-8")))
     contents = {path: json.loads((project / path).read_text(encoding="utf-8")) for path in paths}
-    return [
+    found = [
         f"{path}: {error.json_path}: {error.message[:300]}"
         for path, content in contents.items()
         for error in validator.iter_errors(content)
+    ]
+    return found + [
+        f"{path}: nobody publishes {name}"
+        for path, content in contents.items()
+        for name in [content.get("image", ""), *content.get("features", {})]
+        if not PUBLISHED.fullmatch(name)
     ]
 
 
