@@ -21,7 +21,7 @@ MOST_CATEGORIES = 8
 MOST_LINES = 12
 IN_A_ROW = 3
 STYLES = (("#444444", "-", ""), ("#d95f0e", "--", "///"), ("#2c7fb8", ":", "..."), ("#756bb1", "-.", "xx"))
-"""Colour, line style and hatching of the first, second ... table or class in a picture."""
+"""Colour, line style and hatching of the first, second ... table or class in a picture: more cannot be told apart."""
 
 
 def distributions(tables: Mapping[str, pd.DataFrame], features: Sequence[str]) -> Figure:
@@ -45,7 +45,7 @@ def distributions(tables: Mapping[str, pd.DataFrame], features: Sequence[str]) -
 def _lines(axes: Axes, columns: Mapping[str, pd.Series]) -> None:
     """Draw the share of rows in each of some bins that are the same for all tables."""
     edges = np.histogram_bin_edges(pd.concat(list(columns.values())).dropna(), BINS)
-    for (name, column), (colour, line, _) in zip(columns.items(), STYLES, strict=False):
+    for (name, column), (colour, line, _) in zip(columns.items(), STYLES[: len(columns)], strict=True):
         counts = np.histogram(column.dropna(), edges)[0]
         axes.stairs(100 * counts / len(column), edges, label=name, color=colour, linestyle=line, linewidth=1.8)
 
@@ -55,7 +55,7 @@ def _bars(axes: Axes, columns: Mapping[str, pd.Series]) -> None:
     shares = pd.DataFrame({name: _shares(column) for name, column in columns.items()}).fillna(0.0)
     shares = shares.loc[shares.max(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES]]
     width = 0.8 / len(shares.columns)
-    for number, (name, (colour, _, hatch)) in enumerate(zip(shares, STYLES, strict=False)):
+    for number, (name, (colour, _, hatch)) in enumerate(zip(shares, STYLES[: len(shares.columns)], strict=True)):
         places = np.arange(len(shares)) - 0.4 + width * (number + 0.5)
         axes.bar(places, 100 * shares[name], width, label=name, facecolor="white", edgecolor=colour, hatch=hatch)
     axes.set_xticks(range(len(shares)), [str(name) for name in shares.index], rotation=30 if len(shares) > 4 else 0)
@@ -66,10 +66,17 @@ def _shares(column: pd.Series) -> pd.Series:
 
 
 def target(rows: pd.DataFrame, feature: str, contract: Contract) -> Figure:
-    """Draw how a feature goes with the target: points for a number to predict, one line or bar for each class."""
+    """Draw how a feature goes with the target: points for a number to predict, else a line or bar for each class.
+
+    Of many classes the most frequent ones are drawn, and the picture says so.
+    """
     if contract.is_classification:
-        parts = {str(name): part for name, part in rows.groupby(contract.target)}
-        return distributions(parts, [feature])
+        classes = rows[contract.target].value_counts().index
+        drawn = classes[: len(STYLES)]
+        figure = distributions({str(name): rows[rows[contract.target] == name] for name in drawn}, [feature])
+        if len(drawn) < len(classes):
+            figure.suptitle(f"the {len(drawn)} most frequent of {len(classes)} classes", fontsize=10)
+        return figure
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
     known = rows.dropna(subset=[feature])
     axes.scatter(known[feature], known[contract.target], s=14, facecolors="none", edgecolors="#2c7fb8")

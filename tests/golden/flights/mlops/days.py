@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mlops.errors import WrongInputError
 from mlops.production import next_visit, usual_rows, visiting
 from mlops.project import STATE
 from mlops.shifts import telling_features
@@ -26,16 +27,24 @@ class Drift:
 
     Args:
         feature: the column.
-        amount: for numbers how many standard deviations are added; for categories the share of rows, from 0 to 1,
-            whose value becomes the rarest one.
+        amount: for numbers how many standard deviations are added; for categories the share of rows whose value
+            becomes the rarest one, 1 or more for all of them.
         first: the first day that differs.
         full: the first day with the whole amount; the same as `first` for a drift that comes at once.
+
+    Raises:
+        WrongInputError: the whole amount comes before the first day.
     """
 
     feature: str
     amount: float
     first: int
     full: int
+
+    def __post_init__(self) -> None:
+        """Refuse a drift that is full before it begins."""
+        if self.full < self.first:
+            raise WrongInputError(f"A drift that begins on day {self.first} cannot be full on day {self.full}.")
 
     def on(self, day: int) -> float:
         """Return the amount on a day."""

@@ -1,5 +1,6 @@
 """Days of synthetic production, and what is to be seen in them."""
 
+import math
 from itertools import count
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 
 from mlops import days, drawings, explore
 from mlops.days import Drift, production_day
+from mlops.errors import RunFailedError, WrongInputError
 from mlops.monitor import monitor_file
 from mlops.project import read_yaml
 from model.split import REPEAT
@@ -46,6 +48,22 @@ def test_drift_grows_from_its_first_day_to_its_full_one():
 
 def test_sudden_drift_is_all_there_at_once():
     assert [Drift("any", 1.0, first=2, full=2).on(day) for day in (1, 2, 3)] == [0, 1, 1]
+
+
+def test_drift_that_is_full_before_it_begins_is_refused():
+    with pytest.raises(WrongInputError, match="cannot be full on day 1"):
+        Drift("any", 1.0, first=2, full=1)
+
+
+def test_rate_of_zero_is_no_multiple_of_a_threshold_of_zero():
+    assert (explore._ratio(0.0, 0.0, "null_value_rate"), explore._ratio(0.1, 0.0, "null_value_rate")) == (0, math.inf)
+
+
+def test_days_that_are_not_there_yet_are_asked_for(usual, contract, monkeypatch):
+    window = production_day(contract, 1).assign(prediction=0.0)
+    monkeypatch.setattr(explore, "_collected", lambda *_: window)
+    with pytest.raises(RunFailedError, match="1 of 5 days"):
+        explore.last_days(None, contract, days=5)
 
 
 def test_same_day_brings_the_same_rows_under_other_identifiers(usual, contract):

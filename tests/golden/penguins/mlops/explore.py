@@ -45,16 +45,21 @@ def wait_for_rows(client: "Client", contract: Contract, sent: pd.DataFrame, pati
 
 
 def last_days(client: "Client", contract: Contract, days: int) -> pd.DataFrame:
-    """Return the rows of the last days that were sent, with their `day`, from 0 on.
+    """Return the rows of the last days that were sent, with their `day`, from 1 on.
 
     A day is told by the number of the visit in its rows' identifiers: on Azure several may be sent within one hour.
+
+    Raises:
+        RunFailedError: fewer days were sent, or are still to be seen.
     """
     rows = _collected(client, contract, LOOK_BACK).drop_duplicates(contract.id_column)
     visits = rows[contract.id_column].str.partition(REPEAT)[2]
     rows = rows[visits != ""].assign(**{DAY: pd.to_numeric(visits[visits != ""])})
     last = sorted(rows[DAY].unique())[-days:]
+    if len(last) < days:
+        raise RunFailedError(f"{len(last)} of {days} days were collected: run notebook 4 first, it sends them.")
     rows = rows[rows[DAY].isin(last)]
-    rows[DAY] = rows[DAY].map({visit: number for number, visit in enumerate(last)})
+    rows[DAY] = rows[DAY].map({visit: number for number, visit in enumerate(last, 1)})
     return rows.sort_values([DAY, contract.id_column], ignore_index=True)
 
 
@@ -107,7 +112,9 @@ def _measure_signal(name: str, signal: Mapping[str, Any], tables: Tables) -> lis
 
 def _ratio(value: float, threshold: float, metric: str) -> float:
     above, below = (threshold, value) if metric in SMALLER_IS_WORSE else (value, threshold)
-    return above / below if below else float(above > 0) * float("inf")
+    if below:
+        return above / below
+    return float("inf") if above > 0 else 0.0
 
 
 def alarms(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -86,6 +86,14 @@ def test_hook_refuses_what_it_is_there_for(repository, hook, name, content):
     assert refusal(repository, hook, name, content)
 
 
+def test_large_file_is_refused_after_it_was_committed(repository):
+    (repository / "old.csv").write_text("1\n" * 2**20, encoding="utf-8")
+    run(["git", "add", "--force", "old.csv"], repository)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    run(["git", *identity, "commit", "-q", "--no-verify", "-m", "large", "old.csv"], repository)
+    assert refusal(repository, "large-files", "old.csv", "1\n" * 2**20)
+
+
 @pytest.mark.parametrize("hook", ["merge-conflict", "large-files", "yaml", "workflows"])
 def test_hook_accepts_what_is_fine(repository, hook):
     name = ".github/workflows/ci.yml"
