@@ -20,7 +20,7 @@ from rich.console import Console
 ROOT = Path(__file__).parents[1]
 CHANGELOG = ROOT / "CHANGELOG.md"
 UNRELEASED = re.compile(r"^## Unreleased\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-TESTS = ("-n 2", "--all-variants", "-n 2 --loops --dist=load")
+TESTS = ("-n 2", "--all-variants", "-n 2 --loops --dist=load", "-n 2 --slow")
 
 # A step's name, what to do if it is not done, and whether it is.
 Step = tuple[str, str, Callable[[], bool]]

@@ -7,13 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import copier
 import psutil
+from packaging.requirements import Requirement
 
 from variants.questionnaire import Questionnaire
 
@@ -100,11 +103,11 @@ def mlops(project: Path, *arguments: str, **environment: str) -> Finished:
 
 
 def python(project: Path, *arguments: str, **environment: str) -> Finished:
-    """Run Python in a project; memory is the most that its processes held at one time."""
+    """Run Python in a project, with what only that project asks for; memory is the most that its processes held."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
     }
-    paths = os.pathsep.join([str(project / "src"), str(project)])
+    paths = os.pathsep.join([str(project / "src"), str(project), *_packages(_missing(project))])
     started, before = time.perf_counter(), os.times()
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -125,6 +128,32 @@ def python(project: Path, *arguments: str, **environment: str) -> Finished:
     seconds, after = time.perf_counter() - started, os.times()
     cpu_seconds = after.children_user - before.children_user + after.children_system - before.children_system
     return Finished(process.returncode, stdout, stderr, seconds, cpu_seconds, most / 2**20)
+
+
+def _missing(project: Path) -> tuple[str, ...]:
+    """The pins of a project that the tests' own Python does not have: those of a data set that is new."""
+    file = project / "pyproject.toml"
+    pins = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"] if file.exists() else []
+    return tuple(pin for pin in pins if not _is_installed(Requirement(pin).name))
+
+
+@cache
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(distribution(name))
+    except PackageNotFoundError:
+        return False
+
+
+@cache
+def _packages(pins: tuple[str, ...]) -> list[str]:
+    """The folder where packages are installed beside the tests' own Python, if there are any."""
+    if not pins:
+        return []
+    folder = tempfile.mkdtemp(prefix="packages-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(["uv", "pip", "install", "-q", "--python", sys.executable, "--target", folder, *pins], check=True)
+    return [folder]
 
 
 def _resident(pid: int) -> int:

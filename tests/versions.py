@@ -37,11 +37,11 @@ def commit_all(folder: Path, message: str = "work") -> None:
 def tagged_clone(folder: Path, tag: str | None = NEXT) -> Path:
     """Clone the history into a folder, the files as they stand committed on top, and tag every version.
 
-    A clone without the commits of the changelog skips the tests that need them, and says what to do.
+    A clone without the commits of the changelog fails the tests that need them, and says what to do.
     """
     for commit in released().values():
         if git(ROOT, "cat-file", "-e", f"{commit}^{{commit}}", check=False).returncode:
-            pytest.skip(f"this clone lacks commit {commit[:7]} of the changelog: run `git fetch --unshallow`")
+            pytest.fail(f"this clone lacks commit {commit[:7]} of the changelog: run `git fetch --unshallow`")
     git(ROOT, "clone", "-q", "--no-tags", str(ROOT), str(folder))
     for version, commit in released().items():
         git(folder, "tag", version, commit)
