@@ -11,6 +11,7 @@ MONITOR = "endpoints/online/monitor/advanced.yml"
 DEPLOYMENT = "endpoints/online/deployment/deployment.yml"
 RETRAIN = ".github/workflows/ci-triggered-by-aml.yml"
 DEPLOY = ".github/workflows/cd-triggered-by-aml.yml"
+NOTEBOOK = "notebooks/02-train-deploy-monitor.ipynb"
 GONE = None
 
 DEFECTS = [
@@ -45,6 +46,7 @@ DEFECTS = [
     ("steps_bind_what_their_components_declare", PIPELINE, "    type: command", "    type: spark"),
     ("steps_bind_what_their_components_declare", PIPELINE, "    outputs:\n", "    output:\n"),
     ("steps_bind_what_their_components_declare", PIPELINE, "${{parent.inputs.margin}}", "${{parent.inputs.margin}"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "split.outputs.holdout", "split.outputs.training"),
     ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "--seed", "--seeds"),
     ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "${{inputs.seed}}", "7"),
     ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "inputs.seed}}", "inputs.sead}}"),
@@ -87,6 +89,9 @@ DEFECTS = [
     ("monitors_suit_the_contract", MONITOR, "metric_name: error_rate", "metric_name: rmse"),
     ("monitors_suit_the_contract", MONITOR, "        ground_truth:", "        labels:"),
     ("monitors_suit_the_contract", MONITOR, "lookback_window_size: P1D", "lookback_window_size: 1D"),
+    ("monitors_suit_the_contract", MONITOR, "frequency: day", "frequency: month"),
+    ("monitors_suit_the_contract", MONITOR, "lookback_window_offset: P0D", "lookback_window_offset: P9D"),
+    ("monitors_suit_the_contract", MONITOR, "jensen_shannon_distance: 0.1", "jensen_shannon_distance: 99"),
     ("monitors_suit_the_contract", MONITOR, "create_monitor:", "create_monitors:"),
     ("monitors_suit_the_contract", MONITOR, GONE, GONE),
     ("pins_are_those_of_the_project", "environments/conda.yml", "pandas==2.3.3", "pandas==2.3.2"),
@@ -103,11 +108,19 @@ DEFECTS = [
     ("code_that_is_deployed_is_there", "src/score.py", GONE, GONE),
     ("documents_name_files_that_are_there", "README.md", "`src/model/estimator.py`", "`src/model/estimators.py`"),
     ("documents_name_files_that_are_there", "src/model/estimator.py", GONE, GONE),
+    ("documents_name_files_that_are_there", NOTEBOOK, "`pipelines/ci_pipeline.yml`", "`pipelines/cd_pipeline.yml`"),
+    ("links_lead_somewhere", "README.md", "## Test\n", "## Test\n\n[more](docs/nowhere.md)\n"),
+    ("links_lead_somewhere", "README.md", "## Test\n", "## Test\n\n[more](#nowhere)\n"),
+    ("links_lead_somewhere", "docs/costs.md", GONE, GONE),
+    ("links_lead_somewhere", NOTEBOOK, "(01-data.ipynb)", "(01-date.ipynb)"),
     ("commands_are_those_of_mlops", "README.md", "uv run mlops loop", "uv run mlops circle"),
     ("commands_are_those_of_mlops", RETRAIN, "uv run mlops triage", "uv run mlops decide"),
     ("commands_are_those_of_mlops", DEPLOY, "mlops triage deploy", "mlops triage deployed"),
     ("commands_are_those_of_mlops", RETRAIN, "mlops retrain --job", "mlops retrain --run"),
     ("documents_call_things_by_their_names", "README.md", "-n penguins-monitor", "-n penguins-monitors"),
+    ("documents_call_things_by_their_names", "docs/costs.md", "--name penguins-monitor", "--name monitor"),
+    ("documents_call_things_by_their_names", "README.md", "--confirm my-organization", "--confirm our-organization"),
+    ("documents_call_things_by_their_names", "infra/project.yml", "resource_group: ", "resource_group: x"),
     ("variables_are_set_by_bootstrap", RETRAIN, "vars.AZURE_RESOURCE_GROUP", "vars.RESOURCE_GROUP"),
     ("variables_are_set_by_bootstrap", RETRAIN, "secrets.AZURE_CREDENTIALS", "secrets.AZURE_LOGIN"),
     ("outputs_come_from_jobs_and_steps_that_are_there", RETRAIN, "id: triage", "id: decide"),

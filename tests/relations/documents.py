@@ -1,22 +1,28 @@
 """Documents name no file that is not there, and no command that `mlops` does not have."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
 
 from commands_in import mlops_problem
-from relations.relation import Files, parsed, relation
+from relations.relation import Files, beside, parsed, relation
+from validators.markdown import anchors, links
 
 # A code span that is a path: a folder, a file in a folder, or one of those at the top.
 PATH = re.compile(r"`([\w.-]+(?:/[\w.*-]+)*/|[\w.-]+(?:/[\w.-]+)+\.\w+|[\w-]+\.(?:toml|ini|md))`")
 CALL = re.compile(r"uv run mlops ([\w-]+[^`\n|&;]*)")
-AZ_NAME = re.compile(r"az ml (schedule|online-endpoint|batch-endpoint) [\w-]+ [^`\n|]*?(?:-n|--name) ([\w-]+)")
+AZ_NAME = re.compile(
+    r"az ml (?:schedule|online-endpoint|batch-endpoint|compute) [\w-]+ [^`\n|]*?(?:-n|--name) ([\w-]+)"
+)
+OF_PROJECT = re.compile(r"(--confirm|--resource-group|--workspace-name) \"?([^\s\"`]+)")
 # What running it makes, and what Azure's studio offers to download.
 MADE = (".azureml-local/", "data/", ".git/", ".venv/")
+ELSEWHERE = ("https://", "mailto:")
 
 
-@relation("*.md", "infra/project.yml", names=True)
+@relation("*.md", "*.ipynb", "infra/project.yml", names=True)
 def documents_name_files_that_are_there(files: Files, names: frozenset[str]) -> list[str]:
     # A repository is written like a file in a folder.
     repository = parsed(files["infra/project.yml"])["github"]["repository"]
@@ -24,10 +30,34 @@ def documents_name_files_that_are_there(files: Files, names: frozenset[str]) -> 
     return [
         f"{path}: it names {mentioned}, which is not there"
         for path, content in files.items()
-        if path.endswith(".md")
-        for mentioned in sorted(set(PATH.findall(content.decode())) - known)
+        if path.endswith((".md", ".ipynb"))
+        for mentioned in sorted(set(PATH.findall(markdown_of(path, content))) - known)
         if not mentioned.startswith(MADE)
     ]
+
+
+@relation("*.md", "*.ipynb", names=True)
+def links_lead_somewhere(files: Files, names: frozenset[str]) -> list[str]:
+    known = names | {folder.rstrip("/") for name in names for folder in _folders(name)}
+    texts = {path: markdown_of(path, content) for path, content in files.items()}
+    found = []
+    for path, text in texts.items():
+        for target in links(text):
+            file, _, anchor = target.partition("#")
+            leads_to = beside(path, file) if file else path
+            if target.startswith(ELSEWHERE) or (leads_to in known and not anchor):
+                continue
+            if leads_to not in known or anchor not in anchors(texts.get(leads_to, "")):
+                found.append(f"{path}: the link {target} leads nowhere")
+    return found
+
+
+def markdown_of(path: str, content: bytes) -> str:
+    """What a document says: of a notebook, what stands between its code."""
+    if not path.endswith(".ipynb"):
+        return content.decode()
+    cells = [cell for cell in json.loads(content)["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells)
 
 
 def _folders(name: str) -> Iterator[str]:
@@ -50,18 +80,28 @@ def _problem(call: str) -> str:
     return mlops_problem(shlex.split(call))
 
 
-@relation("README.md", "endpoints/*.yml")
+@relation("*.md", "endpoints/*.yml", "resources/compute/*.yml", "infra/project.yml")
 def documents_call_things_by_their_names(files: Files, names: frozenset[str]) -> list[str]:
-    called = {content["name"] for content in (parsed(text) for path, text in files.items() if path != "README.md")}
-    return [
-        f"README.md: there is no {kind} {name}"
-        for kind, name in AZ_NAME.findall(files["README.md"].decode())
-        if name not in called
-    ]
+    project = parsed(files["infra/project.yml"])
+    called = {parsed(text).get("name") for path, text in files.items() if path.endswith(".yml")}
+    wanted = {
+        "--confirm": project["github"]["repository"],
+        "--resource-group": project["azure"]["resource_group"],
+        "--workspace-name": project["azure"]["workspace_name"],
+    }
+    found = [] if f"`{project['model_name']}`" in files["README.md"].decode() else ["README.md: it names no model"]
+    for path in sorted(path for path in files if path.endswith(".md")):
+        text = files[path].decode()
+        found += [f"{path}: there is no {name}" for name in AZ_NAME.findall(text) if name not in called]
+        found += [
+            f"{path}: {option} is not {name}" for option, name in OF_PROJECT.findall(text) if name != wanted[option]
+        ]
+    return found
 
 
 RELATIONS = (
     documents_name_files_that_are_there,
+    links_lead_somewhere,
     commands_are_those_of_mlops,
     documents_call_things_by_their_names,
 )

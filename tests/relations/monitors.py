@@ -1,6 +1,5 @@
 """The one monitor of a project: its signals suit the contract, and each can ring."""
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,8 +14,9 @@ SIGNALS = {
 }
 # What follows the prefix in a signal's name where it is not its type.
 CALLED = {"feature_attribution_drift": "attribution_drift", "custom": "performance"}
+# What production_data is, where a monitor brings its own; none of it is a window other than the last day.
+CONTEXTS = {"data_drift": "model_inputs", "data_quality": "model_inputs", "prediction_drift": "model_outputs"}
 RATES = {"null_value_rate", "data_type_error_rate", "out_of_bounds_rate"}
-DURATION = r"P(\d+D|T\d+H)"
 
 
 @relation("endpoints/*/monitor/*.yml", "src/model/contract.yml", "components/*.yml", "infra/project.yml")
@@ -37,7 +37,13 @@ def monitors_suit_the_contract(files: Files, names: frozenset[str]) -> list[str]
         task = "regression" if contract["task"] == "regression" else "classification"
         if content["create_monitor"]["monitoring_target"].get("ml_task") != task:
             found.append(f"{path}: ml_task is not the contract's {task}")
+        if content["trigger"]["frequency"] != "day" or content["trigger"]["interval"] != 1:
+            found.append(f"{path}: trigger: it does not run once a day")
         for name, signal in signals.items():
+            if PurePosixPath(path).stem == "custom_data" and "production_data" not in signal:
+                found.append(f"{path}: {name}: production_data is missing, and is what this monitor is about")
+            if signal.get("production_data", {}).get("data_context") not in (None, CONTEXTS.get(signal["type"])):
+                found.append(f"{path}: {name}: its production_data are of another kind")
             check = _custom(signal, components) if signal["type"] == "custom" else _signal(signal, contract)
             found += [f"{path}: {name}: {what}" for what in check]
             if name != prefix + CALLED.get(signal["type"], signal["type"]):
@@ -72,6 +78,8 @@ def _signal(signal: dict[str, Any], contract: dict[str, Any]) -> Iterator[str]:
     if thresholds.keys() != {kind for kind, present in columns.items() if present}:
         yield f"its thresholds are for {sorted(thresholds)}, its columns are not"
     for kind, metrics in thresholds.items():
+        if any(not 0 <= threshold <= 1 for threshold in metrics.values()):
+            yield f"its {kind} thresholds are not between 0 and 1"
         if metrics.keys() != RATES if signal["type"] == "data_quality" else len(metrics) != 1:
             yield f"its {kind} metrics are {sorted(metrics)}"
     if "production_data" in signal:
@@ -82,9 +90,8 @@ def _production(given: dict[str, Any]) -> Iterator[str]:
     if given["input_data"].keys() != {"type", "path"} or "data_context" not in given:
         yield "its data have no type, path or data_context"
     window = given.get("data_window", {})
-    for key in ("lookback_window_size", "lookback_window_offset"):
-        if not re.fullmatch(DURATION, str(window.get(key))):
-            yield f"{key} is {window.get(key)!r}, which is no time"
+    if window != {"lookback_window_size": "P1D", "lookback_window_offset": "P0D"}:
+        yield f"its window is {window}, not the last day"
     if "pre_processing_component" not in given:
         yield "nothing makes its data a table: pre_processing_component is missing"
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlops.batch import SCORED
 from relations.relation import Files, parsed, relation, under
 
 # Of learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, and Azure ML of its own assets.
@@ -98,7 +99,7 @@ def files_agree_on_names(files: Files, names: frozenset[str]) -> list[str]:
             said.append((f"{path}: monitoring_target", len(target.keys() & ids.keys()), 1))
             for signal in content["create_monitor"]["monitoring_signals"]:
                 said.append((f"{path}: signal {signal}", signal[: len(prefix)], prefix))
-            said += [(f"{path}: path", path_in[: len(want)], want) for path_in, want in _scored(content, endpoints[0])]
+            said += [(f"{path}: path", scored, f"{SCORED}/{endpoints[0]}") for scored in _scored(content)]
     for path, content in files.items():
         if path.endswith("event-filters.json"):
             filters = json.loads(content)
@@ -124,12 +125,12 @@ def files_agree_on_names(files: Files, names: frozenset[str]) -> list[str]:
     return [f"{where} is {here!r}, elsewhere {there!r}" for where, here, there in said if here != there]
 
 
-def _scored(monitor: dict[str, Any], endpoint: str) -> Iterator[tuple[str, str]]:
-    """Folders of scored rows that a monitor reads: they are named after the batch endpoint."""
+def _scored(monitor: dict[str, Any]) -> Iterator[str]:
+    """The folders of scored rows that a monitor reads: they are named after the batch endpoint."""
     for signal in monitor["create_monitor"]["monitoring_signals"].values():
         path = signal.get("production_data", {}).get("input_data", {}).get("path", "")
         if path.startswith("azureml://"):
-            yield path.rpartition("/")[2], endpoint
+            yield path
 
 
 RELATIONS = (names_keep_azures_rules, files_agree_on_names)

@@ -3,10 +3,9 @@
 import ast
 import re
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any
 
-from relations.relation import Files, parsed, relation, under
+from relations.relation import Files, beside, parsed, relation, under
 
 BINDING = re.compile(r"\$\{\{(?P<path>[\w.]+)\}\}")
 USED = re.compile(r"\$\{\{(inputs|outputs)\.(\w+)\}\}")
@@ -20,7 +19,7 @@ def steps_bind_what_their_components_declare(files: Files, names: frozenset[str]
     found = []
     for path, pipeline in under(files, "pipelines/").items():
         components = {
-            step: parsed(files.get(_beside(path, job["component"]), b"{}")) for step, job in pipeline["jobs"].items()
+            step: parsed(files.get(beside(path, job["component"]), b"{}")) for step, job in pipeline["jobs"].items()
         }
         for step, job in pipeline["jobs"].items():
             found += [f"{path}: step {step} {what}" for what in _step(job, components[step], pipeline, components)]
@@ -54,6 +53,8 @@ def _step(
         source = _source(given[name], pipeline, components)
         if source is None:
             found.append(f"binds {name} to {given[name]}, which there is not")
+        elif _is_crossed(given[name], name, components):
+            found.append(f"binds {name} to {given[name]}, though there is an output {name}")
         elif not _fits(source, declared[name]["type"]):
             found.append(f"binds {name}, a {declared[name]['type']}, to {given[name]}, a {source}")
     for name, value in job.get("outputs", {}).items():
@@ -79,6 +80,13 @@ def _source(value: Any, pipeline: dict[str, Any], components: dict[str, Any]) ->
     if parts[:2] == ["parent", "jobs"] and parts[3] == "outputs":
         return components.get(parts[2], {}).get("outputs", {}).get(parts[4], {}).get("type")
     return None
+
+
+def _is_crossed(value: Any, name: str, components: dict[str, Any]) -> bool:
+    """Whether a step reads another output of a step that has one of this name: the holdout instead of the training."""
+    match = BINDING.fullmatch(str(value))
+    parts = match["path"].split(".") if match else []
+    return parts[:2] == ["parent", "jobs"] and parts[4] != name and name in components[parts[2]].get("outputs", {})
 
 
 def _fits(source: str, declared: str) -> bool:
@@ -159,14 +167,6 @@ def _options(source: bytes) -> dict[str, bool]:
         for call in calls
         if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"
     }
-
-
-def _beside(path: str, relative: str) -> str:
-    """A path that stands in a file, from the project's folder."""
-    parts: list[str] = []
-    for part in (PurePosixPath(path).parent / relative).parts:
-        parts = parts[:-1] if part == ".." else [*parts, part]
-    return "/".join(parts)
 
 
 RELATIONS = (

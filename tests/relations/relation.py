@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -78,3 +79,11 @@ def under(files: Files, folder: str) -> dict[str, Any]:
     return {
         path: parsed(content) for path, content in files.items() if path.startswith(folder) and path.endswith(".yml")
     }
+
+
+def beside(path: str, relative: str) -> str:
+    """A path that stands in a file, from the project's folder."""
+    parts: list[str] = []
+    for part in (PurePosixPath(path).parent / relative).parts:
+        parts = parts[:-1] if part == ".." else [*parts, part]
+    return "/".join(parts)

@@ -26,7 +26,7 @@ VALIDATORS: dict[str, list[Validator]] = {
     "*.gitignore": [configuration.is_gitignore],
     "*.py": [python.is_python, python.is_linted],
     "*.ipynb": [notebooks.is_notebook, python.is_linted],
-    "*.md": [markdown.links_resolve, markdown.diagrams_parse],
+    "*.md": [markdown.diagrams_parse],
     ".github/workflows/*.yml": [
         workflows.is_workflow,
         workflows.is_secure,

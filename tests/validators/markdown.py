@@ -1,4 +1,4 @@
-"""Documents: links lead somewhere, and diagrams are diagrams."""
+"""Documents: their diagrams are diagrams, and what they link to."""
 
 import itertools
 import re
@@ -11,25 +11,6 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 PARSER = MarkdownIt("commonmark").enable("table")
-ELSEWHERE = ("https://", "mailto:")
-
-
-def links_resolve(project: Path, paths: list[str]) -> list[str]:
-    """Every link inside the project leads to a file, a folder or a heading that is there."""
-    return [
-        f"{path}: the link {target} leads nowhere"
-        for path in paths
-        for target in _links(_tokens(project / path))
-        if not target.startswith(ELSEWHERE) and not _leads_somewhere(project, path, target)
-    ]
-
-
-def _leads_somewhere(project: Path, path: str, target: str) -> bool:
-    file, _, anchor = target.partition("#")
-    found = (project / path).parent / file if file else project / path
-    if not found.resolve().is_relative_to(project.resolve()) or not found.exists():
-        return False
-    return not anchor or (found.suffix == ".md" and anchor in _anchors(_tokens(found)))
 
 
 def diagrams_parse(project: Path, paths: list[str]) -> list[str]:
@@ -37,7 +18,7 @@ def diagrams_parse(project: Path, paths: list[str]) -> list[str]:
     return [
         f"{path}: {refusal}"
         for path in paths
-        for token in _tokens(project / path)
+        for token in PARSER.parse((project / path).read_text(encoding="utf-8"))
         if token.type == "fence" and token.info.strip() == "mermaid" and (refusal := _refusal(token.content))
     ]
 
@@ -51,8 +32,9 @@ def _refusal(diagram: str) -> str:
     return ""
 
 
-def _tokens(path: Path) -> list[Token]:
-    return PARSER.parse(path.read_text(encoding="utf-8"))
+def links(text: str) -> list[str]:
+    """Where a Markdown text leads to."""
+    return list(_links(PARSER.parse(text)))
 
 
 def _links(tokens: list[Token]) -> Iterator[str]:
@@ -63,7 +45,7 @@ def _links(tokens: list[Token]) -> Iterator[str]:
                 yield str(token.attrs[attribute])
 
 
-def _anchors(tokens: list[Token]) -> set[str]:
+def anchors(text: str) -> set[str]:
     """The headings as GitHub names them: lower case, no punctuation, blanks as hyphens."""
-    headings = [after for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
+    headings = [after for token, after in itertools.pairwise(PARSER.parse(text)) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.content.lower()).replace(" ", "-") for heading in headings}

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 SIZE = r"Standard_[A-Z]+\d+[a-z]*_v\d"
-POSITIVE, NUMBER, SENTENCE = r"[1-9]\d*", r"[\d.]+", r".{10,}"
+POSITIVE, SENTENCE = r"[1-9]\d*", r".{10,}"
 VERSION = r"\d+\.\d+\.\d+"
 IMAGE = r"mcr\.microsoft\.com/azureml/[a-z0-9.-]+:latest"
 # Data is made beside the project; what a model was trained on is an output of its job.
@@ -27,8 +27,8 @@ SAID: dict[str, dict[str, str]] = {
         "environment_variables/WORKER_COUNT": POSITIVE,
         "request_settings/max_concurrent_requests_per_instance": POSITIVE,
         "request_settings/request_timeout_ms": POSITIVE,
-        "data_collector/sampling_rate": NUMBER,
-        "data_collector/rolling_rate": "minute|hour|day",
+        "data_collector/sampling_rate": r"1(\.0)?",  # a label belongs to each row
+        "data_collector/rolling_rate": "hour",  # the folders that `mlops` reads
         # The monitor needs both; Azure takes the words, not the booleans.
         "data_collector/collections/model_inputs/enabled": "True",
         "data_collector/collections/model_outputs/enabled": "True",
