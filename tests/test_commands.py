@@ -55,3 +55,13 @@ def test_azure_without_one_setting_names_it(monkeypatch, missing):
 def test_azure_without_credentials_says_how_to_sign_in(project, tmp_path):
     nobody = {"HOME": str(tmp_path), "AZURE_CONFIG_DIR": str(tmp_path)}
     assert_refused(mlops(project, "train", MLOPS_TARGET="azure", **WORKSPACE, **nobody), "run `az login`")
+
+
+def test_contract_that_cannot_be_kept_is_wrong_input(render):
+    project = render()
+    contract = project / "src" / "model" / "contract.yml"
+    contract.write_text(contract.read_text(encoding="utf-8").replace("task: ", "task: no"), encoding="utf-8")
+    done = mlops(project, "data")
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.startswith("mlops: src/model/contract.yml: task is 'noregression'")
+    assert done.stderr.count("\n") == 1

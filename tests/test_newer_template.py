@@ -57,7 +57,7 @@ def look(clone, tmp_path):
 def test_a_newer_version_opens_an_issue_that_names_it_and_the_way(version, look):
     opened = look(version)
     assert f"Template {NEXT} is out" in opened
-    assert any("uvx copier update" in line for line in opened)
+    assert any("uvx 'copier>=9.19' update --defaults" in line for line in opened)
 
 
 @pytest.mark.parametrize("version", released())

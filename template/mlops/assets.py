@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ def build_data(client: "Client") -> list[BuiltAsset]:
     from model.data import load_rows
 
     contract = load_contract()
+    if not _is_there(contract.source):
+        raise WrongInputError(f"There is no {contract.source}, which src/model/contract.yml names as the rows' source.")
     try:
         parts = partition(check_labelled(load_rows(contract), contract), contract)
     except ContractError as error:
@@ -68,6 +71,17 @@ def build_data(client: "Client") -> list[BuiltAsset]:
     write_table(parts.production, TO_COME)
     write_table(parts.later, LATER)
     return built
+
+
+def _is_there(source: str) -> bool:
+    """Tell whether a function `module:name` can be found; a fault inside its module is raised as it is."""
+    module, _, name = source.partition(":")
+    try:
+        return hasattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            return False
+        raise
 
 
 def partition(rows: pd.DataFrame, contract: Contract) -> Partition:

@@ -187,15 +187,21 @@ class LoopDisplay:
 
     def show_end(self, report: Path) -> None:
         """Show the outcome and where the report is."""
+        from mlops.monitor import monitor_file
+        from mlops.project import ROOT
+
         outcome = self._progress.outcome
         style = "bold green" if outcome == "closed" else "bold red"
         for stage in self._progress.stages:
             gate = stage.facts.get("gate")
             if gate and stage.facts.get("version"):
                 metric = f"{gate['metric']} {gate['challenger']:.4g}"
+                if gate["champion"] is not None:
+                    metric += f", its predecessor's on the same rows {gate['champion']:.4g}"
                 console.print(f"registered {stage.facts['model']} version {stage.facts['version']}: {metric}")
         console.print(f"[{style}]{outcome}[/]: {OUTCOMES[outcome]}")
         console.print(f"Report: {report}", soft_wrap=True)
+        console.print(f"Calibrated thresholds are in {monitor_file().relative_to(ROOT)}: commit or `git restore` them.")
 
 
 OUTCOMES = {

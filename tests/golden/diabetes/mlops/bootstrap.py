@@ -11,7 +11,7 @@ TOKEN_SECRET = "github-dispatch-token"  # noqa: S105
 PROVIDERS = {"logic_app": ["EventGrid", "Logic"], "function": ["EventGrid", "Web"], "scheduled": []}
 NO_REVIEWERS = (
     "Required reviewers need a public repository or GitHub Enterprise. Make the repository public, or give up the "
-    "approval with `uvx copier update --data approval=none`, and run this again."
+    "approval with `uvx 'copier>=9.19' update --data approval=none`, and run this again."
 )
 
 

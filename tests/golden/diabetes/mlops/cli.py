@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mlops.commands import Command
     from mlops.shifts import Shift
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+ABOUT = "Train, deploy, monitor and retrain this project's model: on the laptop, or with --target azure on Azure."
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
 Where = Annotated[
     Target | None, typer.Option("--target", help="Where to act; without it MLOPS_TARGET decides, else the laptop.")
@@ -251,3 +252,10 @@ def run() -> None:
     except (WrongInputError, RunFailedError) as error:
         print(f"mlops: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, WrongInputError) else 1)
+    except ValueError as error:
+        from model.contract import ContractError
+
+        if not isinstance(error, ContractError):
+            raise
+        print(f"mlops: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,12 +1,14 @@
 """The project's rows keep `contract.yml`, and rows that do not are refused with a sentence."""
 
+import json
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from mlops import assets
 from mlops.assets import partition
-from model.contract import ContractError, check_labelled
+from model.contract import CONTRACT, ContractError, check_labelled, load_contract
 from model.split import split
 
 
@@ -44,6 +46,42 @@ def test_repeated_identifier_is_refused(rows, contract):
 def test_table_without_rows_is_refused(rows, contract):
     with pytest.raises(ContractError, match="The data has no rows"):
         check_labelled(rows.head(0), contract)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "sentence"),
+    [
+        ("task: ", "task: [", "is no YAML: .* line"),
+        ("task: ", "tusk: ", "does not say task"),
+        ("task: ", "task: no", "choose regression, binary_classification"),
+        ("target:\n  column: ", "target:\n  column: # ", "None is no name of a column"),
+        ("target:\n  column: ", "target: x\nother:\n  column: ", "not laid out as it was"),
+        ("source: ", "source: /", "write it as module:function"),
+    ],
+)
+def test_contract_that_cannot_be_kept_is_refused(good, bad, sentence, tmp_path):
+    text = CONTRACT.read_text(encoding="utf-8")
+    assert good in text
+    (tmp_path / "contract.yml").write_text(text.replace(good, bad), encoding="utf-8")
+    with pytest.raises(ContractError, match=sentence):
+        load_contract(tmp_path / "contract.yml")
+
+
+def test_contract_that_names_a_column_twice_is_refused(contract, tmp_path):
+    text = CONTRACT.read_text(encoding="utf-8") + f"id_column: {json.dumps(contract.target)}\n"
+    (tmp_path / "contract.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(ContractError, match="twice"):
+        load_contract(tmp_path / "contract.yml")
+
+
+def test_contract_that_is_not_there_is_asked_for(tmp_path):
+    with pytest.raises(ContractError, match="git restore"):
+        load_contract(tmp_path / "contract.yml")
+
+
+@pytest.mark.parametrize("source", ["model.datasets.nowhere:load", "nowhere:load", "model.contract:nothing"])
+def test_source_that_is_not_there_is_no_source(source):
+    assert not assets._is_there(source)
 
 
 def test_every_row_has_one_part(rows, contract):

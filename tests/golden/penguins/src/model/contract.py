@@ -3,10 +3,11 @@
 Numbers are float64 and text or codes are strings, everywhere: models, monitors and MLTable then agree on types.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -49,11 +50,44 @@ class Contract:
 
 
 CONTRACT = Path(__file__).with_name("contract.yml")
+NAME = "src/model/contract.yml"
 
 
 def load_contract(path: Path = CONTRACT) -> Contract:
-    """Read the contract that stands beside this file."""
-    text = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Read the contract that stands beside this file.
+
+    Raises:
+        ContractError: it is not there, is no YAML, or does not say what it has to.
+    """
+    try:
+        contract = _read(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ContractError(f"There is no {NAME}: get it back with `git restore {NAME}`.") from error
+    except yaml.YAMLError as error:
+        raise ContractError(f"{NAME} is no YAML: {' '.join(str(error).split())}") from error
+    except KeyError as error:
+        raise ContractError(f"{NAME} does not say {error.args[0]}: `git diff {NAME}` shows what it said.") from error
+    except (TypeError, AttributeError) as error:
+        raise ContractError(f"{NAME} is not laid out as it was: `git diff {NAME}` shows how.") from error
+    _check(contract)
+    return contract
+
+
+def _check(contract: Contract) -> None:
+    columns = [contract.id_column, contract.target, *contract.features]
+    unnamed = [column for column in columns if not isinstance(column, str) or not column]
+    repeated = [column for column in columns if columns.count(column) > 1]
+    if contract.task not in get_args(Task):
+        raise ContractError(f"{NAME}: task is '{contract.task}': choose {', '.join(get_args(Task))}.")
+    if unnamed:
+        raise ContractError(f"{NAME}: {unnamed[0]!r} is no name of a column: write it in quotes.")
+    if repeated:
+        raise ContractError(f"{NAME} names the column '{repeated[0]}' twice: it is one thing only.")
+    if not re.fullmatch(r"[\w.]+:\w+", str(contract.source)):
+        raise ContractError(f"{NAME}: source is '{contract.source}': write it as module:function.")
+
+
+def _read(text: dict[str, Any]) -> Contract:
     return Contract(
         task=text["task"],
         id_column=text["id_column"],

@@ -1,6 +1,8 @@
 """Where this project's rows come from. This file is yours: `copier update` never touches it.
 
-Change `load_rows` when rows should be joined, filtered or derived before anything else sees them.
+Change `load_rows` when rows should be joined, filtered or derived before anything else sees them. It is not called
+where rows are scored: a column that is derived here has to come with each request. What follows from other columns
+alone is better computed by the model's own pipeline, in `estimator.py`.
 """
 
 from importlib import import_module
