@@ -34,10 +34,13 @@ UV_TAKES = {"--with", "--from", "--python"}
 # `az ml` is an extension that no package index has, and gh is no Python: their options, as far as they are used, as
 # their references document them (learn.microsoft.com/cli/azure/ml, cli.github.com/manual).
 AZ_ML = {"--name", "-n", "--file", "-f", "--resource-group", "-g", "--workspace-name", "-w", "--yes", "-y", "--set"}
+AZ_ML |= {"--stream", "--all-traffic", "--set-default", "--request-file", "--input", "--input-type"}
 RECORDED = {
     "az ml": dict.fromkeys(
-        ["job create", "schedule trigger", "schedule enable", "schedule disable", "compute delete"]
-        + [f"{kind}-endpoint delete" for kind in ("online", "batch")],
+        ["job create", "data create", "compute delete"]
+        + [f"schedule {verb}" for verb in ("create", "trigger", "enable", "disable")]
+        + [f"{kind}-endpoint {verb}" for kind in ("online", "batch") for verb in ("create", "delete", "invoke")]
+        + [f"{kind}-deployment create" for kind in ("online", "batch")],
         AZ_ML,
     ),
     "gh": {

@@ -12,6 +12,7 @@ import pytest
 
 from commands_in import commands, problem, simple
 from projects import ROOT, mlops
+from relations.documents import markdown_of
 from test_bootstrap import azure_cli
 
 VARIANTS = {
@@ -47,7 +48,7 @@ def wrong(found: list[list[str]], parser: pytest.Parser) -> list[str]:
 
 
 def written(document: Path) -> list[list[str]]:
-    return list(commands(document.read_text(encoding="utf-8")))
+    return list(commands(markdown_of(document.name, document.read_bytes())))
 
 
 @pytest.mark.parametrize("document", OUR_OWN, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -57,7 +58,7 @@ def test_commands_in_our_own_documents_can_be_typed(document, pytestconfig):
 
 
 def test_commands_in_a_projects_documents_can_be_typed(project, pytestconfig):
-    documents = sorted(project.rglob("*.md"))
+    documents = sorted([*project.rglob("*.md"), *project.rglob("*.ipynb")])
     assert {"README.md", "costs.md", "troubleshooting.md"} <= {path.name for path in documents}
     assert wrong([command for path in documents for command in written(path)], pytestconfig._parser) == []
 

@@ -160,6 +160,5 @@ def test_free_text_is_refused_or_carried_unchanged(
         carried += 1
 
     refused_or_carried()
-    assert not (tmp_path / "project").exists()
     record_property(f"{question}: texts tried", f"{tried}, carried {carried}")
     assert tried >= EXAMPLES and carried > 0

@@ -12,6 +12,12 @@ from mlops.cli import app
 from projects import ROOT, choices, contents, questionnaire, working_files
 
 TEMPLATE = ROOT / "template"
+# Every file of Python is there in one of them and not in another.
+TYPED = (
+    {"notebooks": False},
+    {"dataset": "custom", "endpoint_type": "batch", "trigger": "scheduled"},
+    {"dataset": "penguins", "endpoint_type": "online_and_batch", "monitor_type": "advanced", "trigger": "function"},
+)
 
 
 @pytest.fixture(scope="module", params=choices("dataset"))
@@ -68,8 +74,9 @@ def test_template_is_clean_in_place(tool):
     passes(TEMPLATE, *tool)
 
 
-def test_rendered_project_passes_its_type_checker(render):
-    passes(render(), "mypy", "--cache-dir", TEMPLATE / ".mypy_cache")
+@pytest.mark.parametrize("answers", TYPED, ids=["online", "batch", "both"])
+def test_rendered_project_passes_its_type_checker(answers, render):
+    passes(render(**answers), "mypy", "--cache-dir", TEMPLATE / ".mypy_cache")
 
 
 def test_next_commands_exist(template, tmp_path, capfd):

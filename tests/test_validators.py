@@ -1,5 +1,7 @@
 """The validators find what they are there for: every defect here is put into a project that has none."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from projects import contents
@@ -179,21 +181,23 @@ def test_a_defect_is_found_in_its_file(defect, project, write):
     assert found and all(sentence.startswith(f"{path}: ") for sentence in found)
 
 
-@pytest.mark.parametrize(
-    ("path", "content", "what"),
-    [
-        ("src/aux.py", b"A = 1\n", "Windows does not allow that name"),
-        ("src/a:b.py", b"A = 1\n", "Windows does not allow that name"),
-        ("readme.md", b"# Twice\n", "differs by case alone"),
-        ("src/empty.py", b"", "it is empty"),
-        ("src/latin.md", "größe\n".encode("latin-1"), "it is no UTF-8"),
-        ("src/mark.md", "\ufeffText\n".encode(), "byte order mark"),
-        ("src/model.pkl", b"A\n", "no validator knows what it is"),
-        ("src/rows.csv", b"a,b\n1\n", "rows have [1, 2] cells"),
-        ("mypy.ini", b"[mypy\n", "no section headers"),
-        (".pre-commit-config.yaml", b"repos:\n  - repo: local\n", "Missing required key"),
-    ],
-)
+# Files that no project has: what is in them, and what is said of it.
+STRANGE = [
+    ("src/aux.py", b"A = 1\n", "Windows does not allow that name"),
+    ("src/a:b.py", b"A = 1\n", "Windows does not allow that name"),
+    ("readme.md", b"# Twice\n", "differs by case alone"),
+    ("src/empty.py", b"", "it is empty"),
+    ("src/latin.md", "größe\n".encode("latin-1"), "it is no UTF-8"),
+    ("src/mark.md", "\ufeffText\n".encode(), "byte order mark"),
+    ("src/model.pkl", b"A\n", "no validator knows what it is"),
+    ("src/rows.csv", b"a,b\n1\n", "rows have [1, 2] cells"),
+    ("mypy.ini", b"[mypy\n", "no section headers"),
+    (".gitignore", b"!\n", "Invalid git pattern"),
+    (".pre-commit-config.yaml", b"repos:\n  - repo: local\n", "Missing required key"),
+]
+
+
+@pytest.mark.parametrize(("path", "content", "what"), STRANGE)
 def test_a_file_that_should_not_be_there_is_found(path, content, what, project, write):
     write(path, content)
     assert any(what in sentence for sentence in problems(project, [path]))
@@ -206,8 +210,32 @@ def test_an_empty_folder_is_found(project):
     assert found == [f"{SCORE}: the folder later is empty"]
 
 
-def test_every_validator_finds_a_defect():
-    """A pattern that no defect here is about could stand for a validator that finds nothing."""
-    tried = {defect[0] for defect in DEFECTS.values()}
-    kinds = {pattern for pattern in VALIDATORS if "/" not in pattern and pattern.startswith("*.")}
-    assert kinds - {"*.yaml", "*.csv", "*.ini", "*.gitignore"} <= {f"*.{path.rpartition('.')[2]}" for path in tried}
+ALL = sorted(
+    {validator for validators in VALIDATORS.values() for validator in validators}, key=lambda one: one.__name__
+)
+
+
+@pytest.mark.parametrize("validator", ALL, ids=lambda validator: validator.__qualname__)
+def test_every_validator_finds_a_defect_by_itself(validator, project, write):
+    patterns = [pattern for pattern, validators in VALIDATORS.items() if validator in validators]
+    assert any(finds(validator, *defect, project=project, write=write) for defect in of(patterns, project))
+
+
+def of(patterns, project):
+    """The defects in files of some patterns: the path and what it then holds."""
+    for path, good, bad, *count in DEFECTS.values():
+        if any(fnmatchcase(path, pattern) for pattern in patterns):
+            yield path, (project / path).read_text(encoding="utf-8").replace(good, bad, *count).encode()
+    yield from ((path, content) for path, content, _ in STRANGE if any(fnmatchcase(path, one) for one in patterns))
+
+
+def finds(validator, path, content, project, write):
+    before = (project / path).read_bytes() if (project / path).exists() else None
+    write(path, content)
+    try:
+        return bool(validator(project, [path]))
+    except Exception:  # a file that a validator cannot even read is wrong: `problems` says so
+        return True
+    finally:
+        if before is not None:
+            (project / path).write_bytes(before)
