@@ -183,6 +183,7 @@ def test_nothing_runs_on_after_the_loop(closed):
     assert found.stdout == ""
 
 
+@pytest.mark.loops
 def test_loop_without_drift_rings_no_alarm(render):
     done, result = loop(render(), "--shift", "none")
     assert (done.code, result["outcome"]) == (1, "no_alarm"), done.stdout + done.stderr
