@@ -62,7 +62,10 @@ def _run(notebook: Any, project: Path) -> None:
         name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
     }
     paths = os.pathsep.join([str(project / "src"), str(project)])
-    client = NotebookClient(notebook, kernel_manager_class=OwnPython, timeout=180, resources=folder)
+    # A kernel sends what a cell prints in as many pieces as it takes fifths of a second.
+    client = NotebookClient(
+        notebook, kernel_manager_class=OwnPython, timeout=180, resources=folder, coalesce_streams=True
+    )
     client.execute(env=inherited | {"PYTHONPATH": paths})
 
 
