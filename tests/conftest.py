@@ -14,17 +14,18 @@ FLAGS = {
 
 # Files that take minutes, slowest first: they start first, so that no worker is left with one of them at the end.
 SLOWEST = (
-    "test_updates",
-    "test_loop",
     "test_own_tests",
+    "test_loop",
     "test_notebooks",
-    "test_datasets",
-    "test_variants",
-    "test_rollout",
+    "test_updates",
     "test_training",
+    "test_rollout",
+    "test_serving",
+    "test_variants",
+    "test_bridge",
+    "test_datasets",
     "test_free_text",
     "test_template",
-    "test_serving",
 )
 
 

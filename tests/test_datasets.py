@@ -7,9 +7,6 @@ import pytest
 from projects import choices, mlops
 from test_data import ANSWERS, measurements
 
-# The sample's own task in every run; projects of the other tasks run their own tests (test_own_tests.py) in any case.
-FIRST, *OTHERS = sorted(choices("task", dataset="custom"))
-TASKS = [FIRST, *(pytest.param(task, marks=pytest.mark.slow) for task in OTHERS)]
 MEGABYTES = 2048
 SECONDS = 60
 
@@ -31,7 +28,8 @@ def test_flights_train_in_a_minute_and_two_gigabytes(render):
         assert done.megabytes < MEGABYTES
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.slow  # the sample's own task is trained by its own tests in every run (test_own_tests.py)
+@pytest.mark.parametrize("task", choices("task", dataset="custom"))
 def test_sample_trains_a_model_for_every_task(task, render):
     train(render(dataset="custom", task=task))
 

@@ -108,16 +108,23 @@ def leaves(value):
     return [value]
 
 
+PARSERS = {
+    ".yml": yaml.safe_load,
+    ".json": json.loads,
+    ".toml": lambda text: tomllib.loads(text.decode()),
+    ".md": lambda text: text.decode().splitlines(),
+}
+
+
+@cache
+def said_by(suffix, content):
+    """Every text and number that a document holds, once it is parsed; few of a project's change with one answer."""
+    return frozenset(leaves(PARSERS[suffix](content))) if suffix in PARSERS else frozenset()
+
+
 def said(files):
-    """Every text and number that a project's documents hold, once they are parsed."""
-    parsers = {
-        ".yml": yaml.safe_load,
-        ".json": json.loads,
-        ".toml": lambda text: tomllib.loads(text.decode()),
-        ".md": lambda text: text.decode().splitlines(),
-    }
-    documents = [(parsers.get(PurePosixPath(path).suffix), content) for path, content in files.items()]
-    return {leaf for parse, content in documents if parse for leaf in leaves(parse(content))}
+    """Every text and number that a project's documents hold."""
+    return frozenset().union(*(said_by(PurePosixPath(path).suffix, content) for path, content in files.items()))
 
 
 def test_every_question_without_choices_is_tried():

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from mlops.cli import app
+from mlops.local.client import LocalClient
 from notebooks import execute
 from projects import ANSWERS, choices, contents, python
 
@@ -43,13 +44,6 @@ print(json.dumps({
     "calibrated": alarms(by_thresholds)["calibrated"].to_dict(),
 }))
 """
-REGISTERED = """
-from mlops.client import connect
-from mlops.project import model_name
-client = connect()
-print(*[model.version for model in client.models.list(name=model_name())])
-client.close()
-"""
 TRACE = re.compile(rb"notebook|ipynb|jupyter|ipykernel|nbclient|mlops\.(days|drawings|explore)", re.IGNORECASE)
 
 
@@ -64,7 +58,7 @@ def runs(request, render):
     try:
         yield project, execute(project, {"05": PROBE}), execute(project, {"05": PROBE})
     finally:
-        python(project, "-c", "from mlops.client import connect; connect().close()")
+        LocalClient(project / ".azureml-local").close()
 
 
 def test_each_takes_at_most_three_minutes(runs, record_property):
@@ -83,7 +77,7 @@ def test_second_time_brings_the_same(runs):
 def test_training_again_retains_and_registers_no_second_model(runs):
     project, *executed = runs
     assert [run["02"].text("gate-decision").split()[0] for run in executed] == ["PROMOTE", "RETAIN"]
-    assert python(project, "-c", REGISTERED).stdout.split() == ["1"]
+    assert [model.version for model in LocalClient(project / ".azureml-local").models.list()] == ["1"]
 
 
 def test_pipeline_of_the_sdk_differs_from_the_yaml_in_names_of_components_only(runs):
@@ -121,14 +115,14 @@ def test_no_kernel_is_left(runs):
 
 
 def test_endpoint_can_be_stopped_for_good(runs):
-    python(runs[0], "-c", "from mlops.client import connect; connect().close()")
+    LocalClient(runs[0] / ".azureml-local").close()
     found = subprocess.run(["pgrep", "-f", str(runs[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 
 
-@pytest.mark.parametrize("answers", [{}, VARIANTS["batch"], VARIANTS["both"]], ids=["online", "batch", "both"])
-def test_project_finds_its_own_notebooks_in_order(answers, render):
-    done = python(render(**answers), "-m", "pytest", "tests/test_notebooks.py", "tests/test_exploring.py")
+@pytest.mark.slow  # those of a project with one endpoint are tried with all its tests (test_own_tests.py)
+def test_project_with_both_endpoints_finds_its_own_notebooks_in_order(render):
+    done = python(render(**VARIANTS["both"]), "-m", "pytest", "tests/test_notebooks.py", "tests/test_exploring.py")
     assert done.code == 0, done.stdout
 
 

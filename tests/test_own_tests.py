@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from projects import choices, contents, python
-from test_data import ANSWERS, as_csv, measurements
+from projects import contents, python, questionnaire
+from variants.matrix import covering_choices
 
-PROJECTS = {name: {"dataset": name} for name in choices("dataset")}
-# Not the sample: a table whose columns have names that are hard to carry.
-PROJECTS["custom"] = ANSWERS | {"compute_target": "cluster"}
+# Every choice is in one of them; the tasks of a table of one's own are for test_datasets.py.
+QUESTIONS = [name for name in questionnaire().with_choices if name != "task"]
+PROJECTS = {values["dataset"]: values for values in covering_choices(questionnaire(), QUESTIONS)}
 # Own tests take a sample of many rows, too few of flights to beat a guess beyond noise: test_datasets.py takes all.
 WHOLE = [name for name in PROJECTS if name != "flights"]
 
@@ -17,15 +17,15 @@ WHOLE = [name for name in PROJECTS if name != "flights"]
 @pytest.fixture(scope="module")
 def run(request, render, tmp_path_factory):
     """One project's own tests: how they ended, the project before and after, and where they worked."""
-    answers = PROJECTS[request.param]
-    project = render(**answers)
-    if "data_path" in answers:
-        source = project / answers["data_path"]
-        source.parent.mkdir()
-        source.write_text(as_csv(list(measurements())), encoding="utf-8")
+    project = render(**questionnaire().asked(PROJECTS[request.param]))
     before, scratch = contents(project), tmp_path_factory.mktemp("own") / "scratch"
     done = python(project, "-B", "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={scratch}")
     return done, before, contents(project), scratch
+
+
+def test_every_choice_is_in_a_project_of_its_own_data_set():
+    offered = {(name, values[name]) for values in questionnaire().variants(branching=QUESTIONS) for name in QUESTIONS}
+    assert {(name, values[name]) for values in PROJECTS.values() for name in QUESTIONS} == offered
 
 
 @pytest.mark.parametrize("run", PROJECTS, indirect=True)

@@ -170,6 +170,7 @@ def test_failed_rollout_is_taken_back_and_nobody_notices(project, client, load, 
     assert set(load.statuses) == {200}
 
 
+@pytest.mark.slow  # what is too slow is decided above, and the other failures show that it is taken back
 def test_slow_deployment_is_taken_back(project, client):
     before = serving(client)
     version = register_copy(project)

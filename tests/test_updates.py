@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 import copier
@@ -37,8 +39,11 @@ PROJECTS = {
 }
 RENAMED = re.search(r"^```yaml\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M | re.S)
 FLIPS = {
-    "another monitor": {"monitor_type": "advanced"},
-    "another trigger, no notebooks": {"trigger": "function", "notebooks": False},
+    "another monitor and trigger, no notebooks": {
+        "monitor_type": "advanced",
+        "trigger": "function",
+        "notebooks": False,
+    },
     "a batch endpoint, no trigger": {"endpoint_type": "batch", "monitor_type": "custom_data", "trigger": "scheduled"},
 }
 
@@ -48,13 +53,25 @@ def clone(tmp_path_factory):
     return tagged_clone(tmp_path_factory.mktemp("history") / "template")
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """Renders a project at a version, once for the same answers: to be looked at, never to be changed."""
+
+    @cache
+    def rendered(template: Path, version: str, **answers) -> Path:
+        project = tmp_path_factory.mktemp("rendered") / "project"
+        copier.run_copy(str(template), project, data=answers, defaults=True, vcs_ref=version, quiet=True)
+        return project
+
+    return rendered
+
+
 @pytest.fixture
-def start(clone, tmp_path):
-    """Renders a project at a version and commits it."""
+def start(clone, rendered, tmp_path):
+    """A project of a version, committed."""
 
     def start(version: str, template: Path = clone, **answers) -> Path:
-        project = tmp_path / "project"
-        copier.run_copy(str(template), project, data=answers, defaults=True, vcs_ref=version, quiet=True)
+        project = shutil.copytree(rendered(template, version, **answers), tmp_path / "project")
         commit_all(project)
         return project
 
@@ -62,14 +79,9 @@ def start(clone, tmp_path):
 
 
 @pytest.fixture
-def fresh(clone, tmp_path):
-    """Renders a project at the files as they stand."""
-
-    def fresh(**answers) -> Path:
-        copier.run_copy(str(clone), tmp_path / "fresh", data=answers, defaults=True, vcs_ref=NEXT, quiet=True)
-        return tmp_path / "fresh"
-
-    return fresh
+def fresh(clone, rendered):
+    """A project of the files as they stand."""
+    return partial(rendered, clone, NEXT)
 
 
 def update(project: Path, **answers) -> None:

@@ -20,7 +20,7 @@ from variants.questionnaire import Questionnaire
 from variants.renderer import Renderer
 
 # Whole renders that are compared with what was worked out; every run takes others.
-SAMPLE = 20
+SAMPLE = 10
 # A condition is tried where the files it is about stand: with these answers, unless it is asked for others.
 GIVEN = {"task": {"dataset": "custom"}}
 
@@ -119,5 +119,5 @@ def test_every_project_there_can_be_passes_every_validator(renderer, tmp_path, r
 
 @pytest.mark.all_variants
 def test_copier_renders_a_random_sample_of_all_as_it_was_worked_out(renderer, render, tmp_path, record_property):
-    compare(random.sample(list(questionnaire().variants()), 6 * SAMPLE), renderer, render, tmp_path)
-    record_property("whole renders of all projects compared", 6 * SAMPLE)
+    compare(random.sample(list(questionnaire().variants()), 12 * SAMPLE), renderer, render, tmp_path)
+    record_property("whole renders of all projects compared", 12 * SAMPLE)

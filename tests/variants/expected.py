@@ -5,6 +5,7 @@ copier.yml says what a feature leaves out; here stands when a file is there. A n
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
+from functools import cache
 
 from variants.questionnaire import Answers
 
@@ -90,6 +91,7 @@ def expected(values: Answers, files: Iterable[str]) -> set[str]:
     return {file for file in files if _condition(file)(values)}
 
 
+@cache
 def _condition(file: str) -> Condition:
     matching = (condition for pattern, condition in CONDITIONS.items() if fnmatchcase(file, pattern))
     return next(matching, lambda values: True)

@@ -1,6 +1,6 @@
 """Which projects are looked at: the product of four questions, and every pair of all choices on top of it."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
@@ -33,6 +33,17 @@ def covering_pairs(questionnaire: Questionnaire, names: Sequence[str], start: Se
         rows.append(max(product, key=lambda row: len(pairs([row]) & missing)))
         missing -= pairs([rows[-1]])
     return [product[row] for row in rows]
+
+
+def covering_choices(questionnaire: Questionnaire, names: Sequence[str]) -> list[Answers]:
+    """As few projects as lead through every choice of some questions, as unlike as can be; always the same ones."""
+    variants = {_row(values, names): values for values in questionnaire.variants(branching=names)}
+    chosen: list[Row] = []
+    taken = Counter({choice: 0 for row in variants for choice in enumerate(row)})
+    while not all(taken.values()):
+        chosen.append(min(variants, key=lambda row: sorted(taken[choice] for choice in enumerate(row))))
+        taken.update(enumerate(chosen[-1]))
+    return [variants[row] for row in chosen]
 
 
 def pairs(rows: Iterable[Row]) -> set[tuple[Any, ...]]:

@@ -70,7 +70,7 @@ class _Question:
     def __init__(self, name: str, details: Mapping[str, Any], template: Path) -> None:
         self.name = name
         self._type = details["type"]
-        self._values: dict[str, Any] = {}
+        self._values: dict[tuple[str, str], Any] = {}
         self._when = Snippet(str(details.get("when", True)), template)
         self._default = Snippet(str(details["default"]), template)
         self.is_always_asked = self._when.reads == () and self.is_asked({})
@@ -82,7 +82,7 @@ class _Question:
         )
 
     def is_asked(self, values: Answers) -> bool:
-        return CAST_STR_TO_NATIVE["bool"](self._when(values))
+        return bool(self._parsed("bool", self._when(values)))
 
     def default(self, values: Answers) -> Any:
         return self._cast(self._default(values))

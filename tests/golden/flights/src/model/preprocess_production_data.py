@@ -54,8 +54,8 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _parse(lines: Iterable[str]) -> Iterator[str]:
-    """Return rows as JSON text: Spark infers their columns and types over the whole window."""
+def rows_as_text(lines: Iterable[str]) -> Iterator[str]:
+    """Yield rows as JSON text: Spark infers their columns and types over the whole window."""
     for line in lines:
         if not line.strip():
             continue
@@ -85,7 +85,7 @@ def main() -> None:
             f"There is no data in {root} from {arguments.data_window_start} to {arguments.data_window_end}: "
             "nothing was collected in this window."
         )
-    rows = spark.sparkContext.textFile(",".join(files)).mapPartitions(_parse)
+    rows = spark.sparkContext.textFile(",".join(files)).mapPartitions(rows_as_text)
     write_table(spark, spark.read.json(rows), arguments.preprocessed_input_data)
 
 
