@@ -31,6 +31,7 @@ from mlops.local.metrics import (
     drift,
 )
 from mlops.local.quality import quality
+from projects import mlops
 
 REFERENCE = Path(__file__).parent / "reference" / "monitoring"
 CASES = sorted(folder.name for folder in REFERENCE.iterdir() if folder.is_dir())
@@ -286,3 +287,10 @@ def test_importing_the_metrics_leaves_scipy_out() -> None:
     code = "import sys, mlops.local.quality; sys.exit('scipy' in sys.modules)"
     template = Path(__file__).parent.parent / "template"
     assert subprocess.run([sys.executable, "-c", code], cwd=template, check=False).returncode == 0
+
+
+def test_metrics_of_two_files_are_named_in_full_on_a_narrow_screen(render):
+    case = REFERENCE / CASES[0]
+    files = [f"--{side}={case / f'{side}.parquet'}" for side in ("baseline", "production")]
+    said = mlops(render(), "drift", *files, COLUMNS="80").stdout
+    assert all(metric in said for metric in (*DRIFT_METRICS, NULL_RATE)) and "…" not in said

@@ -115,14 +115,15 @@ def test_no_kernel_is_left(runs):
 
 
 def test_endpoint_can_be_stopped_for_good(runs):
-    LocalClient(runs[0] / ".azureml-local").close()
+    python(runs[0], "-c", "from mlops.client import connect; connect().close()")
     found = subprocess.run(["pgrep", "-f", str(runs[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 
 
-@pytest.mark.slow  # those of a project with one endpoint are tried with all its tests (test_own_tests.py)
-def test_project_with_both_endpoints_finds_its_own_notebooks_in_order(render):
-    done = python(render(**VARIANTS["both"]), "-m", "pytest", "tests/test_notebooks.py", "tests/test_exploring.py")
+@pytest.mark.slow  # those of the default answers are tried with all their tests (test_own_tests.py)
+@pytest.mark.parametrize("name", ["batch", "both"])
+def test_project_finds_its_own_notebooks_in_order(name, render):
+    done = python(render(**VARIANTS[name]), "-m", "pytest", "tests/test_notebooks.py", "tests/test_exploring.py")
     assert done.code == 0, done.stdout
 
 

@@ -25,8 +25,15 @@ OWN = ("src/model/estimator.py", "src/model/data.py", "data/")
 # Every data set, size, endpoint, monitor and trigger is in one of them.
 PROJECTS = {
     "defaults": {},
-    "own-file": {"dataset": "custom", "task": "regression", "compute_size": "medium", "trigger": "function"},
-    "advanced": {"dataset": "penguins", "monitor_type": "advanced", "workspace": "existing", "approval": "none"},
+    "own-file": {
+        "dataset": "custom",
+        "task": "binary_classification",
+        "compute_size": "medium",
+        "monitor_type": "advanced",
+        "trigger": "function",
+        "workspace": "existing",
+        "approval": "none",
+    },
     "batch": {"dataset": "breast_cancer", "endpoint_type": "batch", "trigger": "scheduled", "compute_size": "large"},
     "both": {
         "dataset": "flights",
@@ -36,7 +43,13 @@ PROJECTS = {
         "github_auth": "service_principal",
         "retrain_cron": "0 5 * * 1",
     },
+    "penguins": {"dataset": "penguins"},
 }
+# The last only brings the last data set.
+RUNS = [
+    pytest.param(answers, id=name, marks=[pytest.mark.slow] if name == "penguins" else [])
+    for name, answers in PROJECTS.items()
+]
 RENAMED = re.search(r"^```yaml\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M | re.S)
 FLIPS = {
     "another monitor and trigger, no notebooks": {
@@ -99,7 +112,7 @@ def write(path: Path, content: str) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("answers", PROJECTS.values(), ids=PROJECTS)
+@pytest.mark.parametrize("answers", RUNS)
 @pytest.mark.parametrize("version", released())
 def test_an_unedited_project_becomes_what_a_fresh_render_is(version, answers, start, fresh):
     project = start(version, **answers)

@@ -123,10 +123,11 @@ def show_comparison(reports: "dict[str, Report]", as_json: bool) -> None:
             print(f"mlops: {note}", file=sys.stderr)
         return
     for part, report in reports.items():
-        table = Table("feature", *report.values, title=part, title_justify="left", box=None, pad_edge=False)
+        table = Table("feature", "metric", "value", title=part, title_justify="left", box=None, pad_edge=False)
         for name in dict.fromkeys(name for features in report.values.values() for name in features):
-            cells = [features.get(name) for features in report.values.values()]
-            table.add_row(name, *("" if cell is None or cell.value is None else f"{cell.value:.6g}" for cell in cells))
+            found = {metric: features[name] for metric, features in report.values.items() if name in features}
+            for metric, value in found.items():
+                table.add_row(name, metric, "" if value.value is None else f"{value.value:.6g}")
         console.print(table)
     for note in _notes(reports):
         console.print(f"[yellow]{note}[/]", highlight=False)

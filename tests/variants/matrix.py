@@ -36,10 +36,11 @@ def covering_pairs(questionnaire: Questionnaire, names: Sequence[str], start: Se
 
 
 def covering_choices(questionnaire: Questionnaire, names: Sequence[str]) -> list[Answers]:
-    """As few projects as lead through every choice of some questions, as unlike as can be; always the same ones."""
+    """The default answers, and as few projects as lead through every other choice of some questions."""
     variants = {_row(values, names): values for values in questionnaire.variants(branching=names)}
-    chosen: list[Row] = []
+    chosen = [_row(values, names) for values in questionnaire.variants(branching=())]
     taken = Counter({choice: 0 for row in variants for choice in enumerate(row)})
+    taken.update(enumerate(chosen[0]))
     while not all(taken.values()):
         chosen.append(min(variants, key=lambda row: sorted(taken[choice] for choice in enumerate(row))))
         taken.update(enumerate(chosen[-1]))
