@@ -179,7 +179,7 @@ def test_report_holds_its_pictures_itself(closed):
 
 
 def test_nothing_runs_on_after_the_loop(closed):
-    found = subprocess.run(["pgrep", "-f", str(closed[0])], capture_output=True, text=True, check=False)
+    found = subprocess.run(["pgrep", "-fa", str(closed[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 
 

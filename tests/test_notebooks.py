@@ -116,7 +116,7 @@ def test_no_kernel_is_left(runs):
 
 def test_endpoint_can_be_stopped_for_good(runs):
     python(runs[0], "-c", "from mlops.client import connect; connect().close()")
-    found = subprocess.run(["pgrep", "-f", str(runs[0])], capture_output=True, text=True, check=False)
+    found = subprocess.run(["pgrep", "-fa", str(runs[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 
 

@@ -1,12 +1,13 @@
 """Finds the host of online endpoints, starts it where there is none, and asks things of it."""
 
-import fcntl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from azure.core import PipelineClient
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
@@ -98,18 +99,12 @@ class Hosting:
         """Stop the host politely and wait until it has ended: requests are answered, records are kept."""
         if not self.is_running():
             return
-        pid = self._known()["pid"]
-        self._ask("POST", "stop")
-        while self._known().get("pid") == pid and not self._is_free():
-            time.sleep(0.02)
-
-    def _is_free(self) -> bool:
-        with (self._folder / "host.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-        return True
+        # Its lock and its port are free before it has ended.
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._known()["pid"])
+            self._ask("POST", "stop")
+            while process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
 
     def _known(self) -> dict[str, Any]:
         file = self._folder / "host.json"
