@@ -45,7 +45,20 @@ TRICKY = st.sampled_from(
 )
 WORDS = TRICKY | st.text(st.sampled_from("abcXYZ059 -_.'\"{}%#:@/\\äß€"), min_size=1, max_size=40)
 COLUMNS = st.lists(ANY | WORDS, max_size=4, unique=True)
-CRON = st.tuples(*[st.sampled_from(["*", "0", "7", "*/5", "1-3", "60", "x"]) for _ in range(5)]).map(" ".join)
+
+
+def cron_field(lowest, highest):
+    """A field of a cron line, in every form that GitHub knows."""
+    one = st.integers(lowest, highest).map(str)
+    several = st.lists(one, min_size=2, max_size=3).map(",".join)
+    span = st.tuples(st.integers(lowest, lowest + 2), st.integers(lowest + 2, highest)).map("{0[0]}-{0[1]}".format)
+    return st.just("*") | one | several | span | st.integers(1, 5).map("*/{}".format)
+
+
+CRON = st.tuples(*(cron_field(*ends) for ends in [(0, 59), (0, 23), (1, 28), (1, 12), (0, 6)])).map(" ".join)
+NO_CRON = st.tuples(*[st.sampled_from(["*", "7", "*/5", "60", "x"]) for _ in range(5)]).map(" ".join)
+EMAILS = st.lists(st.emails(), max_size=3)
+REGIONS = ["eastus", "eastus2", "northeurope", "swedencentral", "uksouth", "westus2", "East US", "moon"]
 OWN = {"dataset": "custom"}
 EXISTING = {"workspace": "existing"}
 
@@ -60,12 +73,12 @@ TEXTS = {
     "project_name": (st.from_regex(r"\A[A-Za-z][A-Za-z0-9 _.-]{0,38}[A-Za-z0-9]\Z") | ANY, {}),
     "description": (ANY | WORDS, {}),
     "github_repository": (st.from_regex(r"\A[A-Za-z0-9-]{1,39}/[A-Za-z0-9_.-]{1,60}\Z") | ANY, {}),
-    "alert_emails": (st.lists(st.emails() | ANY, max_size=3), {}),
-    "location": (st.sampled_from(["eastus", "northeurope", "swedencentral", "East US", "moon"]) | ANY, {}),
+    "alert_emails": (EMAILS | st.lists(st.emails() | ANY, max_size=3), {}),
+    "location": (st.sampled_from(REGIONS) | ANY, {}),
     "resource_group": (st.from_regex(r"\A[A-Za-z0-9_.()-]{1,90}\Z") | ANY, EXISTING),
     "workspace_name": (st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9-]{1,33}\Z") | ANY, EXISTING),
-    "retrain_cron": (CRON | ANY, {}),
-    "poll_cron": (CRON | ANY, {"trigger": "scheduled"}),
+    "retrain_cron": (CRON | NO_CRON | ANY, {}),
+    "poll_cron": (CRON | NO_CRON | ANY, {"trigger": "scheduled"}),
     "cool_down_hours": (st.integers(-3, 10**6), {}),
     "monthly_budget": (st.integers(-3, 10**9), {}),
 }
