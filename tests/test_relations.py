@@ -129,6 +129,8 @@ DEFECTS = [
     ("workflows_start_when_they_should", RETRAIN, "  workflow_dispatch:\n", ""),
     ("workflows_start_when_they_should", ".github/workflows/ci.yml", "branches: [main]", "branches: [mian]"),
     ("workflows_start_when_they_should", ".github/workflows/infra.yml", "paths: [infra/**]", "paths: [infro/**]"),
+    ("only_building_and_removing_wait_for_each_other", ".github/workflows/infra.yml", "group: infra", "group: infro"),
+    ("only_building_and_removing_wait_for_each_other", RETRAIN, "group: retrain", "group: deploy"),
     ("workflows_do_what_was_decided_and_approved", RETRAIN, "== 'RETRAIN'", "== 'RETRAINED'"),
     ("workflows_do_what_was_decided_and_approved", DEPLOY, "    if: needs.triage.outputs.outcome == 'DEPLOY'\n", ""),
     ("workflows_do_what_was_decided_and_approved", DEPLOY, "environment: production", "environment: prod"),

@@ -110,6 +110,8 @@ DEFECTS = {
     "something beside an expression": (WORKFLOW, "outputs.job }}", "outputs.job }}-1"),
     "a name that nothing has": (WORKFLOW, "${{ vars.", "${{ var."),
     "an input that is not asked for": (".github/workflows/teardown.yml", "inputs.confirm", "inputs.confirmed"),
+    "a wrong key of what a person is asked": (DEPLOY, "        type: string\n", "        typo: string\n"),
+    "an input of no type": (DEPLOY, "        type: string\n", ""),
     "a result of a job that is not waited for": (DEPLOY, "    needs: triage\n", ""),
     "a time that there is not": (WORKFLOW, "30 4 1 * *", "30 24 1 * *"),
     "a retraining that can be broken off": (WORKFLOW, "cancel-in-progress: false", "cancel-in-progress: true"),

@@ -82,6 +82,18 @@ def workflows_start_when_they_should(files: Files, names: frozenset[str]) -> lis
     return found
 
 
+@relation(".github/workflows/*.yml")
+def only_building_and_removing_wait_for_each_other(files: Files, names: frozenset[str]) -> list[str]:
+    # GitHub keeps one run waiting in a group and drops the others: what shares none has to have its own.
+    groups: dict[str, list[str]] = {}
+    for path, content in files.items():
+        groups.setdefault(parsed(content)["concurrency"]["group"], []).append(path.rpartition("/")[2])
+    together = [sorted(members) for members in groups.values() if len(members) > 1]
+    if together == [["infra.yml", "teardown.yml"]]:
+        return []
+    return [f".github/workflows/: together in a group are {', '.join(map(str, together)) or 'none'}"]
+
+
 @relation(".github/workflows/*.yml", "infra/project.yml")
 def workflows_do_what_was_decided_and_approved(files: Files, names: frozenset[str]) -> list[str]:
     is_approved = parsed(files["infra/project.yml"])["github"]["approval"] == "github_environment"
@@ -119,6 +131,7 @@ RELATIONS = (
     outputs_come_from_jobs_and_steps_that_are_there,
     events_that_are_sent_start_a_workflow,
     workflows_start_when_they_should,
+    only_building_and_removing_wait_for_each_other,
     workflows_do_what_was_decided_and_approved,
     dependabot_looks_where_something_is,
 )

@@ -27,6 +27,7 @@ PERMISSIONS = {"actions/checkout@": ("contents", "read"), "gh issue create": ("i
 PERMISSIONS["mlops poll"] = ("contents", "write")
 WORKSPACE = {"AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME"}
 SIGN_IN = ({"client-id", "tenant-id", "subscription-id"}, {"creds"})
+OF_AN_INPUT = {"description", "type", "required", "default", "options"}
 # Minute, hour, day of the month, month, weekday.
 NUMBERS = (range(60), range(24), range(1, 32), range(1, 13), range(7))
 
@@ -40,6 +41,10 @@ def broken_rules(workflow: dict[str, Any]) -> Iterator[str]:
     for entry in (workflow.get("on") or {}).get("schedule") or []:
         if not _is_cron(entry["cron"]):
             yield f"{entry['cron']!r} is no cron line"
+    for name, said in (((workflow.get("on") or {}).get("workflow_dispatch") or {}).get("inputs") or {}).items():
+        # GitHub's schema takes any key, GitHub none but these.
+        yield from (f"input {name} knows no {key}" for key in sorted(said.keys() - OF_AN_INPUT))
+        yield from (f"input {name} has no {key}" for key in ("description", "type") if key not in said)
     for text in _expressions(workflow):
         yield from (f"${{{{{text}}}}}: {what}" for what in _unknown_names(text, workflow))
     for name, job in workflow.get("jobs", {}).items():
