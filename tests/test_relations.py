@@ -13,6 +13,7 @@ RETRAIN = ".github/workflows/ci-triggered-by-aml.yml"
 DEPLOY = ".github/workflows/cd-triggered-by-aml.yml"
 NOTEBOOK = "notebooks/02-train-deploy-monitor.ipynb"
 GONE = None
+ON_NO_SIZE = "    resources:\n      instance_type: Standard_DS2v2\n"
 
 DEFECTS = [
     ("references_point_at_what_is_defined", PIPELINE, "azureml:penguins-model-data@", "azureml:penguins-data@"),
@@ -28,6 +29,7 @@ DEFECTS = [
     ("references_point_at_what_is_defined", MONITOR, "model_outputs:1", "model_output:1"),
     ("references_point_at_what_is_defined", DEPLOYMENT, "azureml:penguins-model@latest", "azureml:penguins-model"),
     ("references_point_at_what_is_defined", "resources/compute/cluster.yml", "name: penguins-", "name: other-"),
+    ("steps_bind_what_their_components_declare", PIPELINE, "train.yml\n", f"train.yml\n{ON_NO_SIZE}"),
     ("steps_bind_what_their_components_declare", PIPELINE, "      holdout_share: $", "      holdout_shares: $"),
     ("steps_bind_what_their_components_declare", PIPELINE, "parent.inputs.margin", "parent.inputs.margins"),
     ("steps_bind_what_their_components_declare", PIPELINE, "split.outputs.holdout", "split.outputs.held_out"),

@@ -21,6 +21,8 @@ from variants.renderer import Renderer
 
 # Whole renders that are compared with what was worked out; every run takes others.
 SAMPLE = 10
+SETTINGS = ["trigger", "cool_down_hours", "github_repository", "github_auth", "approval", "location"]
+SETTINGS += ["resource_group", "workspace_name", "workspace"]
 # A condition is tried where the files it is about stand: with these answers, unless it is asked for others.
 GIVEN = {"task": {"dataset": "custom"}}
 
@@ -88,6 +90,15 @@ def test_every_choice_changes_what_is_rendered(question, renderer):
     offered = list(questionnaire().variants(branching=[question], **GIVEN.get(question, {})))
     projects = {tuple(sorted(renderer.files(values).items())) for values in offered}
     assert len(projects) == len(offered) > 1
+
+
+def test_settings_are_what_was_answered(matrix, renderer):
+    for values in matrix:
+        settings = yaml.safe_load(renderer.files(values)["infra/project.yml"])
+        said = settings | settings["azure"]
+        said |= {f"github_{key}": value for key, value in settings["github"].items()}
+        said |= {"github_auth": said["github_authentication"], "approval": said["github_approval"]}
+        assert {question: said[question] for question in SETTINGS} == {name: values[name] for name in SETTINGS}
 
 
 @pytest.mark.parametrize("pattern", CONDITIONS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from validators import azure_ml, bicep, configuration, markdown, notebooks, python, said, text, workflows
+from validators import azure_ml, bicep, configuration, markdown, notebooks, python, readers, said, text, workflows
 
 Validator = Callable[[Path, list[str]], list[str]]
 
@@ -37,6 +37,8 @@ VALIDATORS: dict[str, list[Validator]] = {
     ".devcontainer/devcontainer.json": [configuration.is_devcontainer],
     ".pre-commit-config.yaml": [configuration.is_pre_commit],
     "infra/*": [bicep.deploys],
+    "infra/project.yml": [readers.holds_settings],
+    "src/model/contract.yml": [readers.is_contract],
 }
 
 
