@@ -35,6 +35,12 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="replace tests/golden by what is rendered now")
 
 
+def pytest_configure(config):
+    # Each loop has a project of its own: a file's tests need not stay together, as they do elsewhere.
+    if config.getoption("--loops"):
+        config.option.dist = "load"
+
+
 def pytest_collection_modifyitems(config, items):
     wanted = {name for name in FLAGS if config.getoption(name)}
     marked = [{name for name in FLAGS if item.get_closest_marker(name)} for item in items]
