@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlops.errors import RunFailedError
+
 PROVIDER = "Microsoft.MachineLearningServices"
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
 LOCAL_WORKSPACE = f"/subscriptions/{uuid.UUID(int=0)}/resourceGroups/local/providers/{PROVIDER}/workspaces/"
@@ -66,7 +68,7 @@ def passes(event: Event, wanted: Mapping[str, Any]) -> bool:
     """Apply a subscription's filter as Event Grid does: everything must hold, in whatever case it is written.
 
     Raises:
-        NotImplementedError: the filter has an operator that this project does not use.
+        RunFailedError: the filter has an operator that this project does not use.
     """
     types = [name.lower() for name in wanted.get("includedEventTypes", [])]
     if types and str(event.get("eventType")).lower() not in types:
@@ -75,7 +77,8 @@ def passes(event: Event, wanted: Mapping[str, Any]) -> bool:
         return False
     for condition in wanted.get("advancedFilters", []):
         if condition["operatorType"] != "StringContains":
-            raise NotImplementedError(f"The emulator knows StringContains, not {condition['operatorType']}.")
+            known = "the emulator knows the operator StringContains"
+            raise RunFailedError(f"infra/bridge/event-filters.json: {known}, not {condition['operatorType']}.")
         value = _look_up(event, condition["key"].split("."))
         # A missing key does not match.
         if not isinstance(value, str) or not any(part.lower() in value.lower() for part in condition["values"]):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import uuid
@@ -14,11 +13,11 @@ from typing import Any
 
 import yaml
 
+from mlops.errors import RunFailedError
 from mlops.files import write_text
+from mlops.local.conditions import Result, resolve, runs
+from mlops.local.expressions import ExpressionError
 
-EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
-COMPARISON = re.compile(r"([\w.-]+)\s*==\s*'([^']*)'")
-REFERENCE = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 LOG_TAIL = 15
 
 
@@ -61,7 +60,18 @@ class Trigger:
 
 
 def run_workflow(file: Path, trigger: Trigger, project_root: Path, state: Path) -> Iterator[StepResult]:
-    """Run a workflow's jobs one after the other, each as far as its first step that fails."""
+    """Run a workflow's jobs one after the other, and of each the steps that GitHub would run.
+
+    Raises:
+        RunFailedError: it holds an expression that only GitHub can evaluate.
+    """
+    try:
+        yield from _run_jobs(file, trigger, project_root, state)
+    except ExpressionError as error:
+        raise RunFailedError(f"{file.relative_to(project_root)}: {error}") from error
+
+
+def _run_jobs(file: Path, trigger: Trigger, project_root: Path, state: Path) -> Iterator[StepResult]:
     run_id = uuid.uuid4().hex[:12]
     folder = state / "workflows" / f"{file.stem}-{run_id}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,16 +81,17 @@ def run_workflow(file: Path, trigger: Trigger, project_root: Path, state: Path) 
     context: dict[str, Any] = {"github": github, "inputs": {}, "needs": {}, "secrets": {}, "vars": {}}
     jobs = workflow["jobs"]
     order = TopologicalSorter({name: _listed(job.get("needs", [])) for name, job in jobs.items()}).static_order()
+    results: dict[str, Result] = {}
     for name in order:
-        if not all(needed in context["needs"] for needed in _listed(jobs[name].get("needs", []))):
+        earlier = [results[needed] for needed in _listed(jobs[name].get("needs", []))]
+        before = next((result for result in (Result.FAILURE, Result.SKIPPED) if result in earlier), Result.SUCCESS)
+        if not runs(jobs[name].get("if"), before, context):
+            results[name] = Result.FAILURE if before is Result.FAILURE else Result.SKIPPED
             continue
-        if not _holds(jobs[name].get("if"), context):
-            continue
-        runner = _Job(name, jobs[name], context, trigger, project_root, folder)
-        yield from runner.run(workflow.get("env", {}))
-        if runner.has_failed:
-            continue
-        context["needs"][name] = {"outputs": runner.outputs()}
+        job = _Job(name, jobs[name], context, trigger, project_root, folder)
+        yield from job.run(workflow.get("env", {}))
+        results[name] = job.result
+        context["needs"][name] = {"result": job.result, "outputs": job.outputs()}
 
 
 class _Job:
@@ -91,19 +102,18 @@ class _Job:
     ):
         self._name, self._job, self._trigger, self._root, self._folder = name, job, trigger, root, folder
         self._context = context | {"steps": {}}
-        self.has_failed = False
+        self.result = Result.SUCCESS
 
     def run(self, environment: Mapping[str, str]) -> Iterator[StepResult]:
         for number, step in enumerate(self._job["steps"]):
-            if "run" not in step or not _holds(step.get("if"), self._context):
+            if "run" not in step or not runs(step.get("if"), self.result, self._context):
                 continue
             given = {**environment, **self._job.get("env", {}), **step.get("env", {})}
             result = self._run_step(number, step, {key: resolve(value, self._context) for key, value in given.items()})
             self._context["steps"][step.get("id", str(number))] = {"outputs": result.outputs}
             yield result
             if result.code:
-                self.has_failed = True
-                return
+                self.result = Result.FAILURE
 
     def outputs(self) -> dict[str, str]:
         return {key: resolve(value, self._context) for key, value in self._job.get("outputs", {}).items()}
@@ -154,41 +164,3 @@ def _read_outputs(file: Path) -> dict[str, str]:
 
 def _listed(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
-
-
-def _holds(condition: str | None, context: Mapping[str, Any]) -> bool:
-    if condition is None:
-        return True
-    found = COMPARISON.fullmatch(condition.strip())
-    if found is None:
-        raise NotImplementedError(f"The emulator compares with a text, it cannot evaluate: {condition}")
-    return _text(_look_up(found[1], context)).lower() == found[2].lower()
-
-
-def resolve(text: str, context: Mapping[str, Any]) -> str:
-    """Replace every `${{ }}`: names, and toJSON of a name; whatever is not there is empty, as on GitHub.
-
-    Raises:
-        NotImplementedError: there is another expression.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        inner = found[1]
-        is_json = inner.startswith("toJSON(") and inner.endswith(")")
-        name = inner[7:-1].strip() if is_json else inner
-        if not REFERENCE.fullmatch(name):
-            raise NotImplementedError(f"The emulator cannot evaluate {inner}.")
-        looked_up = _look_up(name, context)
-        return json.dumps(looked_up, indent=2) if is_json else _text(looked_up)
-
-    return EXPRESSION.sub(value, text)
-
-
-def _look_up(name: str, context: Any) -> Any:
-    for key in name.split("."):
-        context = context.get(key) if isinstance(context, Mapping) else None
-    return context
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
