@@ -21,8 +21,11 @@ from variants.renderer import Renderer
 
 # Whole renders that are compared with what was worked out; every run takes others.
 SAMPLE = 10
-SETTINGS = ["trigger", "cool_down_hours", "github_repository", "github_auth", "approval", "location"]
-SETTINGS += ["resource_group", "workspace_name", "workspace"]
+# Questions whose answers stand in infra/project.yml, and the settings they are.
+SETTINGS = {"github_repository": "repository", "github_auth": "authentication", "approval": "approval"}
+SETTINGS |= {
+    name: name for name in ("trigger", "cool_down_hours", "location", "workspace", "resource_group", "workspace_name")
+}
 # A condition is tried where the files it is about stand: with these answers, unless it is asked for others.
 GIVEN = {"task": {"dataset": "custom"}}
 
@@ -95,10 +98,8 @@ def test_every_choice_changes_what_is_rendered(question, renderer):
 def test_settings_are_what_was_answered(matrix, renderer):
     for values in matrix:
         settings = yaml.safe_load(renderer.files(values)["infra/project.yml"])
-        said = settings | settings["azure"]
-        said |= {f"github_{key}": value for key, value in settings["github"].items()}
-        said |= {"github_auth": said["github_authentication"], "approval": said["github_approval"]}
-        assert {question: said[question] for question in SETTINGS} == {name: values[name] for name in SETTINGS}
+        said = settings | settings["github"] | settings["azure"]
+        assert {name: said[setting] for name, setting in SETTINGS.items()} == {name: values[name] for name in SETTINGS}
 
 
 @pytest.mark.parametrize("pattern", CONDITIONS)

@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 from relations.relation import Files, beside, parsed, relation, under
+from validators.said import SIZE
 
 BINDING = re.compile(r"\$\{\{(?P<path>[\w.]+)\}\}")
 USED = re.compile(r"\$\{\{(inputs|outputs)\.(\w+)\}\}")
 # What a step of a pipeline says.
 STEP = {"type", "component", "inputs", "outputs", "compute", "resources", "identity", "display_name"}
-SIZE = re.compile(r"Standard_[A-Z]+\d+[a-z]*_v\d")
 OPTION = re.compile(r"(?<!\S)(--[\w-]+)")
 
 
@@ -47,8 +47,8 @@ def _step(
     if job.get("type") != component["type"]:
         found.append(f"is no {component['type']}, as its component is")
     size = job.get("resources", {}).get("instance_type", "")
-    if size and not SIZE.fullmatch(size):
-        found.append(f"runs on {size}, which Azure does not have")
+    if size and not re.fullmatch(SIZE, size):
+        found.append(f"runs on {size}, which is not {SIZE}")
     declared = component.get("inputs", {})
     given = job.get("inputs", {})
     found += [f"gives no {name}" for name, of in declared.items() if name not in given and not of.get("optional")]

@@ -84,7 +84,7 @@ def workflows_start_when_they_should(files: Files, names: frozenset[str]) -> lis
 
 @relation(".github/workflows/*.yml")
 def only_building_and_removing_wait_for_each_other(files: Files, names: frozenset[str]) -> list[str]:
-    # GitHub keeps one run waiting in a group and drops the others: what shares none has to have its own.
+    # GitHub lets one run of a group wait and drops those that waited before: two workflows would lose each other's.
     groups: dict[str, list[str]] = {}
     for path, content in files.items():
         groups.setdefault(parsed(content)["concurrency"]["group"], []).append(path.rpartition("/")[2])
