@@ -1,0 +1,105 @@
+"""Hands what `requests` would send over a socket to an application in this process."""
+
+import io
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Protocol
+from unittest import mock
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request as a service reads it; names in `path` are decoded, keys of `query` are as they were sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    host: str
+    path: str
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Application(Protocol):
+    """What answers requests. It raises what `requests` would raise where a connection is refused, cut or too slow."""
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+
+
+def send(application: Application, prepared: requests.PreparedRequest) -> requests.Response:
+    """Answer a prepared request as a socket would."""
+    body = prepared.body or b""
+    content = body.read() if hasattr(body, "read") else body
+    content = content.encode() if isinstance(content, str) else bytes(content)
+    parts = urlsplit(str(prepared.url))
+    given = Request(
+        method=str(prepared.method),
+        url=str(prepared.url),
+        headers=CaseInsensitiveDict(prepared.headers),
+        body=content,
+        host=str(parts.hostname),
+        path=unquote(parts.path),
+        query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+    )
+    answer = application(given)
+    response = requests.Response()
+    response.status_code, response.headers = answer.status, CaseInsensitiveDict(answer.headers)
+    response.request, response.url, response.encoding = prepared, str(prepared.url), "utf-8"
+    response.reason = HTTPStatus(answer.status).phrase
+    # Without the method urllib3 waits for the body that a HEAD's Content-Length promises.
+    response.raw = HTTPResponse(
+        io.BytesIO(answer.body),
+        headers=dict(answer.headers),
+        status=answer.status,
+        preload_content=False,
+        request_method=prepared.method,
+    )
+    return response
+
+
+@contextmanager
+def answered_by(application: Application) -> Iterator[None]:
+    """Have an application answer every request of `requests` in this process that would leave this machine.
+
+    Nothing is patched in the SDKs: their own pipelines, policies, retries and pollers run. A pause between two tries or
+    polls takes no time. A socket to anywhere but this machine raises.
+    """
+    over_sockets, connect = requests.adapters.HTTPAdapter.send, socket.socket.connect
+
+    def route(adapter: Any, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if urlsplit(str(request.url)).hostname in LOOPBACK:
+            return over_sockets(adapter, request, *args, **kwargs)
+        return send(application, request)
+
+    def stay(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise AssertionError(f"a connection to {address} would leave this machine")
+        connect(self, address)
+
+    with (
+        mock.patch.object(requests.adapters.HTTPAdapter, "send", route),
+        mock.patch.object(socket.socket, "connect", stay),
+        mock.patch.object(RequestsTransport, "sleep", lambda self, seconds: None),
+    ):
+        yield
