@@ -61,6 +61,13 @@ def connect_laptop() -> "LocalClient":
     return LocalClient(STATE)
 
 
+def is_laptop(client: "Client") -> bool:
+    """Return whether a client is the emulator's, for what has no counterpart on Azure and for how long to wait."""
+    from mlops.local.client import LocalClient
+
+    return isinstance(client, LocalClient)
+
+
 def current_target() -> Target:
     """Return what MLOPS_TARGET says, the laptop without it.
 

@@ -2,8 +2,7 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from mlops.assets import BuiltAsset
     from mlops.calibrate import Calibration
     from mlops.deploy import RolloutResult
-    from mlops.local.jobs import Run
+    from mlops.jobs import Progress as JobProgress
     from mlops.local.metrics import Report
     from mlops.local.monitoring import MonitorRun
     from mlops.loop import Progress, Stage
@@ -26,26 +25,32 @@ if TYPE_CHECKING:
 console = Console()
 errors = Console(stderr=True)
 
-MARKS = {"NotStarted": "[dim]·[/]", "Completed": "[green]✓[/]", "Failed": "[red]✗[/]"}
+MARKS = {
+    "NotStarted": "[dim]·[/]",
+    "Completed": "[green]✓[/]",
+    "Failed": "[red]✗[/]",
+    "Canceled": "[red]✗[/]",
+    "NotResponding": "[red]✗[/]",
+}
 
 
-def show_steps(read: "Callable[[], Run]", is_running: Callable[[], bool]) -> None:
-    """Show a job's steps, refreshed until it ends."""
+def show_steps(looks: "Iterable[JobProgress]") -> "JobProgress":
+    """Show a job's steps as each look finds them, and return the last look."""
     spinner = Spinner("dots")
-    with Live(_steps(read(), spinner), console=console, refresh_per_second=8) as live:
-        while is_running():
-            time.sleep(0.1)
-            live.update(_steps(read(), spinner))
-        live.update(_steps(read(), spinner))
+    with Live(console=console, refresh_per_second=8) as live:
+        for progress in looks:
+            live.update(_steps(progress, spinner))
     if not console.is_terminal:  # Rich leaves the line of its last picture open there
         console.print()
+    return progress
 
 
-def _steps(run: "Run", spinner: Spinner) -> Table:
+def _steps(progress: "JobProgress", spinner: Spinner) -> Table:
     table = Table.grid(padding=(0, 1))
-    for step in run.steps:
-        mark = spinner if step.status == "Running" else MARKS[step.status]
-        table.add_row(" ", mark, step.name, f"[dim]{step.seconds:.1f} s[/]" if step.seconds else "")
+    for step in progress.steps:
+        mark = MARKS.get(step.status, spinner)
+        seconds = f"[dim]{step.seconds:.1f} s[/]" if step.seconds else ""
+        table.add_row(" ", mark, f"{'  ' * step.depth}{step.name}", seconds)
     return table
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from azure.ai.ml import load_environment, load_job
 from azure.ai.ml.entities import PipelineJob
-from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.assets import newest_version
-from mlops.errors import RunFailedError, WrongInputError
+from mlops.errors import WrongInputError
 from mlops.files import read_json
+from mlops.jobs import follow
 from mlops.project import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, model_name, read_yaml
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ def train(client: "Client", job_name: str | None = None) -> TrainingResult:
     """
     job = load_pipeline(client, job_name)
     name = str(client.jobs.create_or_update(job).name)
-    try:
-        client.jobs.stream(name)
-    except JobException as error:
-        raise RunFailedError(str(error)) from error
+    follow(client, name)
     return result_of(client, name)
 
 

@@ -9,8 +9,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from shlex import quote
@@ -23,7 +24,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.files import read_json, write_json
 from mlops.local import clock
 from mlops.local.assets import DataOperations
-from mlops.local.processes import bound_to_parent
+from mlops.local.processes import bound_to_parent, is_alive, started_at
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
 LOG_TAIL = 20
@@ -36,6 +37,21 @@ class Step:
     name: str
     status: str = "NotStarted"
     seconds: float = 0.0
+    started_at: str = ""
+    ended_at: str = ""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A step as a job of its own: what the SDK gives for a child of a pipeline job."""
+
+    name: str
+    display_name: str
+    status: str
+    creation_context: SystemData
+    type: str = "base"
+    tags: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,12 +64,23 @@ class Run:
     error: str = ""
     created_at: str = ""
     pid: int = field(default_factory=os.getpid)
+    started: float = field(default_factory=lambda: started_at(os.getpid()))
     steps: list[Step] = field(default_factory=list)
 
     @property
     def creation_context(self) -> SystemData:
         """Return when it was created, as the SDK's jobs do."""
-        return SystemData(created_at=datetime.fromisoformat(self.created_at) if self.created_at else None)
+        return _context(self.created_at)
+
+    def children(self) -> "Iterator[Child]":
+        """Return the steps as jobs."""
+        for step in self.steps:
+            yield Child(f"{self.name}-{step.name}", step.name, step.status, _context(step.started_at, step.ended_at))
+
+
+def _context(created: str, modified: str = "") -> SystemData:
+    times = [datetime.fromisoformat(text) if text else None for text in (created, modified)]
+    return SystemData(created_at=times[0], last_modified_at=times[1])
 
 
 class JobOperations:
@@ -85,24 +112,46 @@ class JobOperations:
         """Start a job's work, which keeps the job's file up to date from then on."""
         run.created_at = clock.now(self._state).isoformat()
         write_json(self._folder / run.name / "job.json", asdict(run))
-        thread = threading.Thread(target=work, name=run.name)
+        # A daemon: Ctrl-C ends the command at once, and its steps with it.
+        thread = threading.Thread(target=work, name=run.name, daemon=True)
         self._threads[run.name] = thread
         thread.start()
 
-    def list(self) -> Iterator[Run]:
-        """Return every job but those that died with the process that ran them: a workspace's would have gone on."""
+    def list(self, *, parent_job_name: str | None = None) -> Iterator[Any]:
+        """Return the steps of a job, or every job but those that died with the process that ran them."""
+        if parent_job_name is not None:
+            file = self._folder / parent_job_name / "job.json"
+            yield from self.get(parent_job_name).children() if file.exists() else ()
+            return
         for file in sorted(self._folder.glob("*/job.json")):
-            run = self.get(file.parent.name)
-            if run.status != "Running" or _is_alive(run.pid):
-                yield run
+            with suppress(ResourceNotFoundError):
+                yield self.get(file.parent.name)
 
     def get(self, name: str) -> Run:
-        """Return a job with its status and steps."""
+        """Return a job with its status and steps.
+
+        Raises:
+            ResourceNotFoundError: there is none, or it died with its process, where a workspace's would have gone on.
+        """
         file = self._folder / name / "job.json"
         if not file.exists():
             raise ResourceNotFoundError(f"There is no job {name}.")
         content = read_json(file)
-        return Run(**{**content, "steps": [Step(**step) for step in content["steps"]]})
+        run = Run(**{**content, "steps": [Step(**step) for step in content["steps"]]})
+        if run.status != "Running":
+            return run
+        if name in self._threads and not self._threads[name].is_alive():
+            # It could not even write down how it ended.
+            return self._reread(name, run)
+        if not is_alive(run.pid, run.started):
+            raise ResourceNotFoundError(f"There is no job {name}: the process that ran it has ended.")
+        return run
+
+    def _reread(self, name: str, run: Run) -> Run:
+        content = read_json(self._folder / name / "job.json")
+        if content["status"] != "Running":
+            return Run(**{**content, "steps": [Step(**step) for step in content["steps"]]})
+        return replace(run, status="Failed", error=f"The job {name} was interrupted.")
 
     def stream(self, name: str) -> None:
         """Show a job's steps until it ends.
@@ -110,15 +159,12 @@ class JobOperations:
         Raises:
             JobException: a step failed; the message names it and shows the end of its log.
         """
-        from mlops.display import show_steps
-
-        thread = self._threads.get(name)
-        show_steps(lambda: self.get(name), lambda: thread is not None and thread.is_alive())
-        run = self.get(name)
+        while (run := self.get(name)).status == "Running":
+            time.sleep(0.1)
+        for step in run.steps:
+            print(f"{step.name}: {step.status}")
         if run.status != "Completed":
-            raise JobException(
-                message=run.error or f"The job {name} was interrupted.", no_personal_data_message="failed"
-            )
+            raise JobException(message=run.error, no_personal_data_message="failed")
 
     def download(self, name: str, *, download_path: Path | str = ".", output_name: str | None = None) -> None:
         """Copy a pipeline's output to `<download_path>/named-outputs/<output_name>`."""
@@ -153,9 +199,11 @@ class _Pipeline:
         """Run every step, or all before the first that fails."""
         for step in self._run.steps:
             step.status, started = "Running", time.monotonic()
+            step.started_at = datetime.now(UTC).isoformat()
             self._save()
             code = self._run_step(step.name)
             step.seconds = round(time.monotonic() - started, 2)
+            step.ended_at = datetime.now(UTC).isoformat()
             step.status = "Completed" if code == 0 else "Failed"
             if code:
                 self._run.status, self._run.error = "Failed", self._describe_failure(step.name, code)
@@ -204,16 +252,6 @@ class _Pipeline:
 
     def _save(self) -> None:
         write_json(self._folder / "job.json", asdict(self._run))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _order(jobs: dict[str, Any]) -> list[str]:
