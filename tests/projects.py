@@ -102,28 +102,37 @@ def mlops(project: Path, *arguments: str, **environment: str) -> Finished:
     return python(project, "-m", "mlops", *arguments, **environment)
 
 
-def python(project: Path, *arguments: str, **environment: str) -> Finished:
-    """Run Python in a project, with what only that project asks for; memory is the most that its processes held."""
+def python(
+    project: Path, *arguments: str, given: str | None = None, beside: tuple[Path, ...] = (), **environment: str
+) -> Finished:
+    """Run Python in a project, with what only that project asks for; memory is the most that its processes held.
+
+    `given` is its standard input; modules in the folders `beside` can be imported too.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
     }
-    paths = os.pathsep.join([str(project / "src"), str(project), *_packages(_missing(project))])
+    folders = [project / "src", project, *beside]
+    paths = os.pathsep.join([*map(str, folders), *_packages(_missing(project))])
     started, before = time.perf_counter(), os.times()
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=project,
         env=inherited | {"PYTHONPATH": paths, "COLUMNS": "200"} | environment,
+        stdin=subprocess.PIPE if given is not None else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
     )
     most = 0
+    unsent = given
     while True:
         try:
-            stdout, stderr = process.communicate(timeout=0.1)
+            stdout, stderr = process.communicate(unsent, timeout=0.1)
             break
         except subprocess.TimeoutExpired:
+            unsent = None
             most = max(most, _resident(process.pid))
     seconds, after = time.perf_counter() - started, os.times()
     cpu_seconds = after.children_user - before.children_user + after.children_system - before.children_system

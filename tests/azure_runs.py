@@ -1,0 +1,38 @@
+"""A rendered project in front of an emulated Azure: what tests of the Azure half are made of."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from projects import ROOT, python
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a verb: its exit code (`traceback` for an exception that nobody caught), and what it asked for."""
+
+    code: Any
+    stdout: str
+    stderr: str
+    requests: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+    result: Any = None
+
+    @property
+    def said(self) -> str:
+        return self.stdout + self.stderr
+
+
+def run(project: Path, state: Path, *steps: dict[str, Any]) -> list[Result]:
+    """Run verbs one after the other, in one process, with the real SDK in front of the emulator."""
+    results = state.with_suffix(".results.json")
+    told = {"state": str(state), "results": str(results), "steps": list(steps)}
+    done = python(project, "-m", "azureml_emulator.run", given=json.dumps(told), beside=(ROOT / "tests",))
+    assert done.code == 0, done.stdout + done.stderr
+    return [Result(**result) for result in json.loads(results.read_text(encoding="utf-8"))]
+
+
+def verb(*arguments: str, **more: Any) -> dict[str, Any]:
+    """A verb as `run` takes it."""
+    return {"arguments": list(arguments), **more}

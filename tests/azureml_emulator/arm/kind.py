@@ -1,0 +1,55 @@
+"""What the kinds of resources have in common: their documents, pages of lists, and finished operations."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from azureml_emulator.answers import answer
+from azureml_emulator.routes import Routes
+from azureml_emulator.state import Document
+from azureml_emulator.transport import Request, Response
+
+if TYPE_CHECKING:
+    from azureml_emulator.arm.resource_manager import ResourceManager
+
+PAGE = 3
+
+
+class Kind:
+    """One kind of resource; `routes` are the requests that it answers."""
+
+    routes: Routes
+
+    def __init__(self, arm: "ResourceManager"):
+        self.arm, self.documents, self.workspace = arm, arm.documents, arm.workspace
+
+    def named(self, path: str, name: str, properties: dict[str, Any], **more: Any) -> Document:
+        """Return a resource's document with what the service adds."""
+        kind, now = "/".join(path.split("/")[::2]), datetime.now(UTC).isoformat()
+        return {
+            "id": f"{self.workspace.id}/{path}",
+            "name": name,
+            "type": f"Microsoft.MachineLearningServices/workspaces/{kind}",
+            "properties": properties,
+            "systemData": {
+                "createdAt": now,
+                "createdBy": "workflow",
+                "createdByType": "Application",
+                "lastModifiedAt": now,
+                "lastModifiedBy": "workflow",
+                "lastModifiedByType": "Application",
+            },
+            **more,
+        }
+
+
+def page(request: Request, documents: Iterable[Document]) -> Response:
+    """Return a page of a list, with a link to the next one."""
+    everything = list(documents)
+    start = int(request.query.get("$skip", "0"))
+    content: Document = {"value": everything[start : start + PAGE]}
+    if start + PAGE < len(everything):
+        joined = "&" if "?" in request.url else "?"
+        address = request.url.split("&%24skip=")[0]
+        content["nextLink"] = f"{address}{joined}%24skip={start + PAGE}"
+    return answer(200, content)

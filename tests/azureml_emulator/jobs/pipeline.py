@@ -1,0 +1,117 @@
+"""Runs a pipeline job from its REST body alone: the components and the code that the SDK has uploaded."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from azureml_emulator.workspace import BLOB_STORE
+
+if TYPE_CHECKING:
+    from azureml_emulator.arm.resource_manager import ResourceManager
+
+BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
+
+
+class Pipeline:
+    """One pipeline job.
+
+    Raises:
+        Refused: a component, an environment or an input was never registered.
+    """
+
+    def __init__(self, arm: "ResourceManager", name: str, properties: dict[str, Any]):
+        self._arm, self._name, self._properties = arm, name, properties
+        self._folder = arm.state / "jobs" / name
+        self._jobs: dict[str, dict[str, Any]] = properties["jobs"]
+        self._specs = {
+            step: arm.assets.resolve(job["componentId"], "components")["properties"]["componentSpec"]
+            for step, job in self._jobs.items()
+        }
+        for spec in self._specs.values():
+            if "registries/" not in spec["environment"]:
+                arm.assets.resolve(spec["environment"].removeprefix("azureml:"), "environments")
+        self.steps = self._order()
+        self._values = {f"parent.inputs.{key}": self._input(given) for key, given in properties["inputs"].items()}
+        self._place_outputs()
+
+    def run(self) -> str:
+        """Run the steps up to the first that fails, and return how the job ends."""
+        for number, step in enumerate(self.steps):
+            self._arm.jobs.put_run(f"{self._name}-{step}", "Running")
+            code = self._run_step(step)
+            self._arm.jobs.put_run(f"{self._name}-{step}", "Failed" if code else "Completed")
+            if code:
+                for later in self.steps[number + 1 :]:
+                    self._arm.jobs.put_run(f"{self._name}-{later}", "Canceled")
+                return "Failed"
+        self._arm.models.collect()
+        return "Completed"
+
+    def _input(self, given: dict[str, Any]) -> str:
+        if given["jobInputType"] == "literal":
+            return str(given["value"])
+        address = str(given["uri"])
+        if "/data/" in address and "/versions/" in address:
+            address = self._arm.assets.resolve(address, "data")["properties"]["dataUri"]
+        return str(self._arm.path(address))
+
+    def _place_outputs(self) -> None:
+        """Choose a folder for each output: the one that the job names, or the service's own for the step's run."""
+        named = self._properties.get("outputs") or {}
+        for step, spec in self._specs.items():
+            for output in spec.get("outputs") or {}:
+                bound = BINDING.fullmatch(str((self._jobs[step].get("outputs") or {}).get(output, {}).get("value", "")))
+                of_job = bound[1].split(".")[-1] if bound else ""
+                address = (named.get(of_job) or {}).get("uri")
+                place = address or f"azureml://datastores/{BLOB_STORE}/paths/azureml/{self._name}-{step}/{output}/"
+                self._values[f"parent.jobs.{step}.outputs.{output}"] = str(self._arm.path(place))
+
+    def _order(self) -> list[str]:
+        graph = {
+            step: {found.split(".")[2] for found in BINDING.findall(str(job.get("inputs"))) if ".jobs." in f".{found}"}
+            for step, job in self._jobs.items()
+        }
+        return list(TopologicalSorter(graph).static_order())
+
+    def _run_step(self, step: str) -> int:
+        spec, folder = self._specs[step], self._folder / step
+        shutil.rmtree(folder, ignore_errors=True)
+        code = self._arm.assets.resolve(spec["code"].removeprefix("azureml:"), "codes")["properties"]["codeUri"]
+        shutil.copytree(self._arm.storage.at(code), folder / "code", ignore=shutil.ignore_patterns(".emulator"))
+        values = {
+            f"inputs.{key}": BINDING.sub(
+                lambda found: self._values[found[1]], str(given.get("value", given.get("uri")))
+            )
+            for key, given in (self._jobs[step].get("inputs") or {}).items()
+        }
+        for output in spec.get("outputs") or {}:
+            place = Path(self._values[f"parent.jobs.{step}.outputs.{output}"])
+            place.mkdir(parents=True, exist_ok=True)
+            values[f"outputs.{output}"] = str(place)
+        command = BINDING.sub(lambda found: quote(values[found[1]]), spec["command"])
+        with (folder / "log.txt").open("w", encoding="utf-8") as log:
+            return subprocess.run(
+                ["bash", "-c", command],
+                cwd=folder / "code",
+                env=self._environment(step),
+                stdout=log,
+                stderr=log,
+                check=False,
+            ).returncode
+
+    def _environment(self, step: str) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE", "MLOPS_"))}
+        return inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": "",
+            "MLFLOW_TRACKING_URI": self._arm.models.tracking_uri,
+            "MLFLOW_EXPERIMENT_NAME": str(self._properties.get("experimentName") or "Default"),
+            "AZUREML_ROOT_RUN_ID": self._name,
+            "AZUREML_RUN_ID": f"{self._name}-{step}",
+        }
