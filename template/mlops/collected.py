@@ -1,4 +1,4 @@
-"""Finds the rows that the endpoint scored, with their identifiers: in the laptop's folder or the workspace's storage."""
+"""Finds the rows that the endpoint scored, with their identifiers, in the storage of the laptop or of the workspace."""
 
 from collections import Counter
 from datetime import datetime

@@ -28,6 +28,8 @@ Check = Callable[[Any], str]
 def read_records(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> list[Record]:
     """Return the data collector's records of a window: each has a time, a correlation id and a list of rows.
 
+    The hour of a record's folder is taken for a time that is missing or cannot be read.
+
     Args:
         store: where the folder is.
         folder: a collection's folder, empty for the store itself.
@@ -35,10 +37,13 @@ def read_records(store: Container, folder: str, start: datetime, end: datetime, 
         end: the window's end, with its time zone.
         warn: told what each file holds that is skipped.
     """
-    return [record for _, record in _read(store, folder, start, end, warn, problem_of_record)]
+    found = _read(store, folder, start, end, warn, problem_of_record)
+    return [record if _has_time(record) else record | {"time": hour.isoformat()} for hour, record in found]
 
 
-def read_rows(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> list[tuple[datetime, Record]]:
+def read_rows(
+    store: Container, folder: str, start: datetime, end: datetime, warn: Warn
+) -> list[tuple[datetime, Record]]:
     """Return the plain rows of a window with the hour in which they were scored; arguments as in `read_records`."""
     return list(_read(store, folder, start, end, warn, problem_of_row))
 
@@ -57,6 +62,13 @@ def problem_of_record(record: Any) -> str:
     rows = record.get("data")
     is_whole = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
     return "" if is_whole and isinstance(record.get(CORRELATION), str) else UNREADABLE
+
+
+def _has_time(record: Record) -> bool:
+    try:
+        return datetime.fromisoformat(str(record.get("time"))).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def hour_of(name: str) -> datetime | None:
