@@ -179,9 +179,10 @@ def _of_rest(refusal: Refusal) -> str:
         return f"The request was refused: {refusal.said}. Correct what it names; {DEBUG}"
     if refusal.codes:
         return f"Azure began to {refusal.tried} and failed: {refusal.said}. Correct what it names and run this again"
+    answer = f"The answer to the request to {refusal.tried}" if refusal.asked else "An answer of Azure"
     return (
-        f"The answer to the request to {refusal.tried} cannot be understood: {refusal.said}. Run the command again; if "
-        f"it stays so, a proxy may have answered in place of Azure; {DEBUG}"
+        f"{answer} cannot be understood: {refusal.said}. Run the command again; if it stays so, a proxy may have "
+        f"answered in place of Azure; {DEBUG}"
     )
 
 
