@@ -169,7 +169,8 @@ def _predictions(client: "Client", target: str, job: str) -> list[Any]:
         NotFitError: there are none.
     """
     store = container(client)
-    lines = [line for name in store.names(blob_path(target)) for line in store.read(name).decode().splitlines()]
+    names = [name for name in store.names(blob_path(target)) if not name.endswith("/")]
+    lines = [line for name in names for line in store.read(name).decode(errors="replace").splitlines()]
     if not lines:
         raise NotFitError(f"its job {job} scored a sample, but wrote no rows to {target}")
     try:

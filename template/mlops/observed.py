@@ -103,7 +103,7 @@ class AzureMonitor:
             # Without it no more than ten series are returned.
             "top": "100",
         }
-        request = HttpRequest("GET", f"{self._endpoint}/providers/microsoft.insights/metrics", params=query)
+        request = HttpRequest("GET", f"{self._endpoint}/providers/Microsoft.Insights/metrics", params=query)
         try:
             with _pipeline(self._client) as pipeline:
                 response = pipeline.send_request(request)
