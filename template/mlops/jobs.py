@@ -85,15 +85,20 @@ def status_of(job: Any) -> str:
     return str(getattr(job.status, "value", job.status) or "NotStarted")
 
 
-def listed(client: "Client", parent: str | None = None, limit: int = NEWEST) -> Iterator[Any]:
-    """Return the newest jobs of the workspace, or a job's children; what the SDK cannot read is left out."""
+def listed(
+    client: "Client", parent: str | None = None, limit: int = NEWEST, schedule: str | None = None
+) -> Iterator[Any]:
+    """Return the newest jobs of the workspace or of a schedule, or a job's children; unreadable ones are left out."""
     # The SDK reads a page at once, and one job of a type that it does not know (Labeling) raises and loses the page.
     # The copy reads one by one. If an SDK renames this method the copy does nothing, and tests fail.
     jobs: Any = copy.copy(client.jobs)
     read = getattr(jobs, "_handle_rest_errors", None)
     if read is not None and parent is None:
         jobs._handle_rest_errors = lambda job: _read(read, job)
-    found = jobs.list(parent_job_name=parent) if parent else jobs.list()
+    if parent:
+        found = jobs.list(parent_job_name=parent)
+    else:
+        found = jobs.list(scheduled_job_name=schedule) if schedule else jobs.list()
     return islice((job for job in found if job is not None), limit)
 
 

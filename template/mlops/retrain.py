@@ -8,7 +8,7 @@ import pandas as pd
 from mlops.assets import newest_version, read_asset, register_rows
 from mlops.collected import scored_rows
 from mlops.errors import WrongInputError
-from mlops.monitor import last_window
+from mlops.monitor import last_window, rebind_labels
 from mlops.production import deliver_labels
 from mlops.project import LABELLED_DATA, LABELS, read_yaml
 from mlops.training import TrainingResult, train
@@ -29,6 +29,7 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
     """
     contract = load_contract()
     deliver_labels(client)
+    rebind_labels(client)
     start, end = last_window(client) or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
     name = str(read_yaml(LABELLED_DATA)["name"])
     version = newest_version(client, name)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 import warnings
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 from mlops.local.clock import full_hour, now
 
 HOUR = "%Y/%m/%d/%H"
+BY_HOUR = re.compile(r"\d{4}/\d\d/\d\d/\d\d")
 TYPE = "azureml.inference."
 
 
@@ -112,6 +114,12 @@ def read_rows(
 ) -> list[dict[str, Any]]:
     """Return the plain rows of a window, such as a batch endpoint writes; the arguments are those of `read_records`."""
     return [row for file in _files(folder, start, end) for row in _read(file, warn, lambda row: isinstance(row, dict))]
+
+
+def files_of(folder: Path, start: datetime, end: datetime) -> list[Path]:
+    """Return the files of a window. A folder that is not laid out by the hour belongs to every window."""
+    hourly = [file for file in folder.rglob("*.jsonl") if BY_HOUR.fullmatch(file.parent.relative_to(folder).as_posix())]
+    return list(_files(folder, start, end)) if hourly else [file for file in folder.rglob("*") if file.is_file()]
 
 
 def _files(folder: Path, start: datetime, end: datetime) -> Iterator[Path]:
