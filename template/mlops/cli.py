@@ -255,19 +255,32 @@ def _names(text: str) -> list[str]:
 
 
 def run() -> None:
-    """Run the command: exit code 2 for wrong input, 1 for a failed run, without a stack trace for either."""
+    """Run the command: exit code 2 for wrong input, 1 for a failed run, with one sentence instead of a stack trace.
+
+    MLOPS_DEBUG=1 shows the stack trace.
+    """
     # The SDK warns on every load which of its classes are experimental.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     try:
         app()
-    except (WrongInputError, RunFailedError) as error:
-        print(f"mlops: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, WrongInputError) else 1)
-    except ValueError as error:
+    except Exception as error:
+        known = _ending(error)
+        if known is None or os.environ.get("MLOPS_DEBUG"):
+            raise
+        print(f"mlops: {known[0]}", file=sys.stderr)
+        sys.exit(known[1])
+
+
+def _ending(error: Exception) -> tuple[str, int] | None:
+    """Return the sentence and the exit code with which a command ends, None for a fault of this project."""
+    if isinstance(error, WrongInputError | RunFailedError):
+        return str(error), 2 if isinstance(error, WrongInputError) else 1
+    if isinstance(error, ValueError):
         from model.contract import ContractError
 
-        if not isinstance(error, ContractError):
-            raise
-        print(f"mlops: {error}", file=sys.stderr)
-        sys.exit(2)
+        if isinstance(error, ContractError):
+            return str(error), 2
+    from mlops.refusals import explained, refusal_of
+
+    return (str(explained(error)), 1) if refusal_of(error) else None

@@ -1,12 +1,16 @@
 """The one place that knows whether a command acts on the laptop or on a workspace."""
 
+import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.errors import WrongInputError
-from mlops.project import ROOT, STATE, read_yaml
+from mlops.project import ROOT, STATE
+from mlops.refusals import explained, refusal_of
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -36,7 +40,7 @@ def connect(target: Target | None = None) -> "Client":
         target: where to act; without one, what the environment variable MLOPS_TARGET says, else the laptop.
 
     Raises:
-        WrongInputError: the workspace's settings or the credentials are missing.
+        WrongInputError: the settings or the credentials are missing or wrong, or Azure refuses them.
     """
     if (target or current_target()) == Target.LOCAL:
         from mlops.local.client import LocalClient
@@ -81,26 +85,41 @@ def current_target() -> Target:
 
 
 def _connect_workspace() -> "MLClient":
+    """Sign in and ask the workspace who it is: what is wrong with either is said here and not by some later call."""
     settings = _workspace_settings()
     from azure.ai.ml import MLClient
-    from azure.core.exceptions import ClientAuthenticationError
     from azure.identity import DefaultAzureCredential
 
     credential = DefaultAzureCredential()
-    try:
+    with _settings_tried():
         credential.get_token("https://management.azure.com/.default")
-    except ClientAuthenticationError as error:
-        raise WrongInputError(
-            "There are no Azure credentials: run `az login`, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and a "
-            "federated token as the workflows do."
-        ) from error
-    return MLClient(credential, **settings)
+        client = MLClient(
+            credential,
+            subscription_id=settings["subscription_id"],
+            resource_group_name=settings["resource_group"],
+            workspace_name=settings["workspace_name"],
+            enable_telemetry=False,
+            show_progress=False,
+        )
+        client.workspaces.get(settings["workspace_name"])
+    return client
+
+
+@contextmanager
+def _settings_tried() -> Iterator[None]:
+    """Turn what Azure refuses before anything was done into wrong input."""
+    try:
+        yield
+    except Exception as error:
+        if refusal_of(error) is None:
+            raise
+        raise WrongInputError(str(explained(error))) from error
 
 
 def _workspace_settings() -> dict[str, str]:
-    file = Path(ROOT / "config.json")
-    known = read_yaml(file) if file.exists() else {}
-    settings = {key: os.environ.get(variable) or known.get(key) for variable, key in WORKSPACE_SETTINGS.items()}
+    set_here = {key: os.environ.get(variable) for variable, key in WORKSPACE_SETTINGS.items()}
+    known = {} if all(set_here.values()) else _configuration(ROOT / "config.json")
+    settings = {key: value or known.get(key) for key, value in set_here.items()}
     missing = [variable for variable, key in WORKSPACE_SETTINGS.items() if not settings[key]]
     if missing:
         raise WrongInputError(
@@ -108,3 +127,17 @@ def _workspace_settings() -> dict[str, str]:
             "config.json (download it from the studio) does not name the workspace either."
         )
     return {key: str(value) for key, value in settings.items()}
+
+
+def _configuration(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WrongInputError(
+            f"{file.name} cannot be read as JSON ({error}): download it again from the studio."
+        ) from error
+    if not isinstance(content, dict):
+        raise WrongInputError(f"{file.name} holds no JSON object: download it again from the studio.")
+    return content

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from mlops.assets import BuiltAsset
     from mlops.calibrate import Calibration
     from mlops.deploy import RolloutResult
-    from mlops.jobs import Progress as JobProgress
     from mlops.local.metrics import Report
     from mlops.local.monitoring import MonitorRun
     from mlops.loop import Progress, Stage
     from mlops.production import Sent
     from mlops.training import TrainingResult
+    from mlops.watching import Progress as JobProgress
 
 console = Console()
 errors = Console(stderr=True)

@@ -12,10 +12,11 @@ from azure.ai.ml.entities import PipelineJob
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.assets import newest_version
-from mlops.errors import WrongInputError
+from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import read_json
-from mlops.jobs import follow
+from mlops.jobs import download_output, follow, output_path, prepare, submit
 from mlops.project import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, model_name, read_yaml
+from mlops.refusals import is_missing
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -36,32 +37,44 @@ def train(client: "Client", job_name: str | None = None) -> TrainingResult:
 
     Raises:
         WrongInputError: there is no data asset yet.
-        RunFailedError: a step failed; the message names it and ends with the end of its log.
+        RunFailedError: the job did not complete; the message names the step.
     """
-    job = load_pipeline(client, job_name)
-    name = str(client.jobs.create_or_update(job).name)
+    name = submit(client, load_pipeline(client, job_name), is_new=job_name is None)
     follow(client, name)
     return result_of(client, name)
 
 
 def result_of(client: "Client", job: str) -> TrainingResult:
-    """Return what a finished training job brought."""
+    """Return what a finished training job brought.
+
+    Raises:
+        RunFailedError: it left no decision of the gate.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        client.jobs.download(job, download_path=folder, output_name="gate")
-        gate = read_json(Path(folder) / "named-outputs" / "gate" / "gate.json")
+        gate = _read_gate(download_output(client, job, "gate", Path(folder)) / "gate.json", job)
     version = registered_by(client, job) if gate["decision"] == "PROMOTE" else None
     return TrainingResult(job, gate, model_name(), version)
 
 
+def _read_gate(file: Path, job: str) -> dict[str, Any]:
+    try:
+        gate: dict[str, Any] = read_json(file)
+        gate["decision"], gate["metric"], gate["reasons"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFailedError(
+            f"The job {job} left no decision of the gate at {output_path(job, 'gate')}: look at its step 'evaluate'."
+        ) from error
+    return gate
+
+
 def load_pipeline(client: "Client", job_name: str | None = None) -> PipelineJob:
-    """Load the pipeline's YAML and fix what a run decides: its name, data version, commit and environment version."""
+    """Load the pipeline's YAML and fix what a run decides: its name, outputs, data version, commit and environment."""
     asset = read_yaml(LABELLED_DATA)["name"]
     newest = newest_version(client, asset)
     if newest is None:
         raise WrongInputError(f"There is no data asset {asset} yet: run `mlops data` first.")
     job: Any = load_job(PIPELINE)
-    if job_name:
-        job.name = job_name
+    prepare(job, job_name)
     job.inputs["data"].path = f"azureml:{asset}:{newest}"
     job.inputs.git_commit = git_commit()
     environment = register_environment(client, TRAINING_ENVIRONMENT)
@@ -80,14 +93,21 @@ def register_environment(client: "Client", definition: Path) -> str:
     environment.version = hashlib.sha256(conda + str(environment.image).encode()).hexdigest()[:12]
     try:
         client.environments.get(str(environment.name), version=environment.version)
-    except ResourceNotFoundError:
+    except ResourceNotFoundError as error:
+        if not is_missing(error):
+            raise
         client.environments.create_or_update(environment)
     return f"azureml:{environment.name}:{environment.version}"
 
 
 def registered_by(client: "Client", job: str) -> str | None:
-    """Return the model version that a job registered."""
-    versions = client.models.list(name=model_name())
+    """Return the model version that a job registered, None if there is none."""
+    try:
+        versions = list(client.models.list(name=model_name()))
+    except ResourceNotFoundError as error:
+        if not is_missing(error):
+            raise
+        return None
     return next((str(model.version) for model in versions if (model.tags or {}).get("job") == job), None)
 
 

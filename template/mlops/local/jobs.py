@@ -23,7 +23,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.files import read_json, write_json
 from mlops.local import clock
-from mlops.local.assets import DataOperations
+from mlops.local.assets import DataOperations, local_path
 from mlops.local.processes import bound_to_parent, is_alive, started_at
 
 if TYPE_CHECKING:
@@ -108,8 +108,22 @@ class JobOperations:
         folder = self._folder / job.name
         shutil.rmtree(folder, ignore_errors=True)
         run = Run(job.name, str(job.experiment_name), steps=[Step(name) for name in _order(definition["jobs"])])
-        self.start(run, _Pipeline(run, definition, inputs, folder, self._tracking_uri).run)
+        outputs = {name: self._place(folder, name, given) for name, given in definition.get("outputs", {}).items()}
+        self.start(run, _Pipeline(run, definition, inputs, outputs, folder, self._tracking_uri).run)
         return job
+
+    def _place(self, folder: Path, name: str, given: Any) -> Path:
+        """Return where an output goes: to the datastore's path that the job names, or into the job's own folder."""
+        own = folder / "outputs" / name
+        address = given.get("path") if isinstance(given, dict) else None
+        if not address:
+            return own
+        place = local_path(self._state, str(address)).absolute()
+        shutil.rmtree(place, ignore_errors=True)
+        own.parent.mkdir(parents=True, exist_ok=True)
+        # What asks for `azureml://jobs/JOB/outputs/NAME` finds it there.
+        own.symlink_to(place)
+        return place
 
     def start(self, run: Run, work: Callable[[], None]) -> None:
         """Start a job's work, which keeps the job's file up to date from then on."""
@@ -199,16 +213,22 @@ class JobOperations:
 class _Pipeline:
     """One run of a pipeline's definition."""
 
-    def __init__(self, run: Run, definition: dict[str, Any], inputs: dict[str, str], folder: Path, tracking_uri: str):
+    def __init__(
+        self,
+        run: Run,
+        definition: dict[str, Any],
+        inputs: dict[str, str],
+        outputs: dict[str, Path],
+        folder: Path,
+        tracking_uri: str,
+    ):
         self._run, self._jobs, self._folder, self._tracking_uri = run, definition["jobs"], folder, tracking_uri
         self._values = {f"parent.inputs.{name}": value for name, value in inputs.items()}
         for step, job in self._jobs.items():
             for output, binding in (job.get("outputs") or {}).items():
                 bound = BINDING.fullmatch(binding if isinstance(binding, str) else binding["path"])
                 if bound:
-                    self._values[f"parent.jobs.{step}.outputs.{output}"] = str(
-                        folder / "outputs" / bound[1].split(".")[-1]
-                    )
+                    self._values[f"parent.jobs.{step}.outputs.{output}"] = str(outputs[bound[1].split(".")[-1]])
             for output in job["component"].get("outputs") or {}:
                 self._values.setdefault(f"parent.jobs.{step}.outputs.{output}", str(folder / step / output))
 
