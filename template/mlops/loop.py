@@ -11,7 +11,7 @@ from mlops.assets import build_data, newest_version
 from mlops.deploy import read_rollout, version_to_deploy
 from mlops.errors import RunFailedError
 from mlops.files import read_json, write_json
-from mlops.jobs import COMPLETED, find, follow
+from mlops.jobs import find, follow
 from mlops.local.bridge import Hop, deliver
 from mlops.local.events import Event, breaches, model_registered
 from mlops.local.monitoring import MonitorRun, to_json
@@ -22,6 +22,7 @@ from mlops.project import LABELLED_DATA, ROOT, STATE, read_yaml
 from mlops.settings import load_settings
 from mlops.shifts import Shift, default_shift
 from mlops.training import TrainingResult, result_of, train
+from mlops.watching import COMPLETED
 from model.contract import load_contract
 
 if TYPE_CHECKING:
