@@ -10,10 +10,10 @@ import pandas as pd
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from mlops.batch import score_folder
-from mlops.collected import HOUR
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.moment import now
 from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, read_yaml
+from mlops.records import HOUR
 
 if TYPE_CHECKING:
     from mlops.client import Client

@@ -83,6 +83,16 @@ def run_verb(arguments: list[str]) -> dict[str, Any]:
     return {"code": code, "stdout": said.getvalue(), "stderr": warned.getvalue()}
 
 
+def run_python(source: str, emulator: Emulator) -> dict[str, Any]:
+    """Execute a step's source, which finds `emulator` and may set `result`."""
+    scope: dict[str, Any] = {"emulator": emulator, "result": None}
+    try:
+        exec(source, scope)
+    except Exception:
+        return {"code": "traceback", "stdout": "", "stderr": traceback.format_exc()}
+    return {"code": 0, "stdout": "", "stderr": "", "result": scope["result"]}
+
+
 def _console(said: io.StringIO) -> None:
     """Have the screen's output go where standard output goes now."""
     from mlops import display
@@ -103,9 +113,7 @@ def main() -> None:
                 emulator.faults = [fault(one) for one in step.get("faults", [])]
                 emulator.arm.jobs.ends = step.get("job_ends", "")
                 if "python" in step:
-                    scope: dict[str, Any] = {"emulator": emulator, "result": None}
-                    exec(step["python"], scope)
-                    results.append({"code": 0, "stdout": "", "stderr": "", "result": scope["result"]})
+                    results.append(run_python(step["python"], emulator))
                 else:
                     results.append(run_verb(step["arguments"]))
                 results[-1]["requests"] = [operation(request) for request in emulator.requests]

@@ -9,11 +9,14 @@ from typing import Any
 import pandas as pd
 
 from mlops.errors import aside
-from mlops.local.collector import files_of, read_records
+from mlops.local.clock import full_hour
+from mlops.local.collector import read_records
 from mlops.local.columns import MetricsError
 from mlops.local.datastore import Datastore
 from mlops.local.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 from mlops.local.spark import run_component
+from mlops.records import hour_of
+from mlops.storage import Folder
 from model.tables import read_mltable
 
 CORRELATION = "correlationid"
@@ -85,7 +88,7 @@ class Window:
             MetricsError: there is nothing in the window to preprocess.
         """
         path = self._datastore.resolve(data["input_data"]["path"])
-        if not files_of(path, self.start, self.end):
+        if not _has_files(path, self.start, self.end):
             raise MetricsError(NOTHING)
         output = self._folder / "preprocessed" / path.name
         if not output.exists():
@@ -125,6 +128,13 @@ def explode(folder: Path, window: Window) -> pd.DataFrame:
         for number, row in enumerate(record.get("data") or [])
     ]
     return pd.DataFrame(rows)
+
+
+def _has_files(folder: Path, start: datetime, end: datetime) -> bool:
+    """Return whether a window has files. Where folders are not by the hour, every window has all of them."""
+    names = Folder(folder).names("")
+    hours = [hour for name in names if (hour := hour_of(name)) is not None]
+    return any(full_hour(start) <= hour < end for hour in hours) if hours else bool(names)
 
 
 def run_signals(

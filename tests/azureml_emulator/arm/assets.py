@@ -69,6 +69,11 @@ class Assets(Kind):
         properties = json.loads(request.body)["properties"]
         if kind == "data":
             properties["dataUri"] = self.long(properties["dataUri"])
+            if not properties["dataUri"].startswith(("azureml://subscriptions/", "https://")):
+                message = (
+                    f"{properties['dataUri']} is no address of a datastore. Documented for data are datastore paths."
+                )
+                raise Refused(400, "UserError", message)
         path = f"{kind}/{name}/versions/{version}"
         known = self.documents.get(path)
         for key in CONTENT[kind] if known and name != "azureml_anonymous" else ():

@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from azureml_emulator.answers import Refused, answer, not_found
@@ -73,7 +72,15 @@ class Jobs(Kind):
             self.put_run(f"{name}-{step}", "NotStarted", parent=name, root=name, display=step)
 
         def run() -> None:
-            self.update(name, self.ends or work())
+            ended = "Failed"
+            try:
+                ended = self.ends or work()
+            except Exception as error:
+                # As the service says what went wrong: in the run's error, not to the caller that submitted it.
+                self.put_run(name, "Running", tags={"emulator_error": f"{type(error).__name__}: {error}"})
+                raise
+            finally:
+                self.update(name, ended)
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads[name] = thread
@@ -117,7 +124,7 @@ class Jobs(Kind):
 
     def put_run(self, name: str, status: str, **facts: Any) -> None:
         """Keep a run's status and, when it is first seen, where it belongs: `parent`, `root` and `display`."""
-        now = datetime.now(UTC).isoformat()
+        now = self.arm.clock.now().isoformat()
         known = self.documents.get(f"runs/{name}")
         run = known or {
             "runId": name,

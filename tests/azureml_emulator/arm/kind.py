@@ -1,7 +1,6 @@
 """What the kinds of resources have in common: their documents, pages of lists, and finished operations."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from azureml_emulator.answers import answer
@@ -25,7 +24,7 @@ class Kind:
 
     def named(self, path: str, name: str, properties: dict[str, Any], **more: Any) -> Document:
         """Return a resource's document with what the service adds."""
-        kind, now = "/".join(path.split("/")[::2]), datetime.now(UTC).isoformat()
+        kind, now = "/".join(path.split("/")[::2]), self.arm.clock.now().isoformat()
         return {
             "id": f"{self.workspace.id}/{path}",
             "name": name,

@@ -143,6 +143,10 @@ class OnlineEndpoints(Kind):
         self._deployment(endpoint, name)
         return answer(200, {"content": ""})
 
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until what deployments have scored is collected too, and return whether it is."""
+        return self._host is None or bool(self._host.flush(timeout))
+
     def close(self) -> None:
         """Stop the servers."""
         if self._host:
@@ -163,6 +167,9 @@ class OnlineEndpoints(Kind):
                 # What deployments collect lies in the workspace's storage.
                 store.symlink_to(blobs)
             self._host = Hosting(state)
+            if self.documents.names("onlineEndpoints"):
+                # The servers end with the process that started them, the endpoints do not.
+                self._host.ensure()
         return self._host
 
     @host.setter

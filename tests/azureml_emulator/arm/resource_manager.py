@@ -11,6 +11,7 @@ from azureml_emulator.arm.models import Models
 from azureml_emulator.arm.online import OnlineEndpoints
 from azureml_emulator.arm.schedules import Schedules
 from azureml_emulator.arm.stores import Stores
+from azureml_emulator.clock import Clock
 from azureml_emulator.operations import Operations
 from azureml_emulator.state import Documents
 from azureml_emulator.storage import BlobStorage
@@ -36,6 +37,8 @@ class ResourceManager:
     def __init__(self, state: Path, workspace: Workspace, storage: BlobStorage):
         self.state, self.workspace, self.storage = state, workspace, storage
         self.documents = Documents(state / "arm")
+        # The host of online endpoints files what is collected by the same clock.
+        self.clock = Clock(state / "hosting")
         self.operations = Operations(self.documents, workspace)
         self.assets = Assets(self)
         self.models = Models(self)
@@ -66,6 +69,16 @@ class ResourceManager:
             if response is not None:
                 return response
         raise Refused(501, "NotEmulated", f"The emulator does not know {request.method} {request.url}.")
+
+    def path_of(self, reference: str) -> Path:
+        """Return the folder or file of a data asset's id or of a datastore's address.
+
+        Raises:
+            Refused: there is no such asset.
+        """
+        if "/data/" in reference and "/versions/" in reference and not reference.startswith("azureml://"):
+            return self.path(self.assets.resolve(reference, "data")["properties"]["dataUri"])
+        return self.path(reference)
 
     def path(self, address: str) -> Path:
         """Return the folder or file that a datastore's address names.

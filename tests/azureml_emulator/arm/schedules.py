@@ -2,11 +2,14 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from azureml_emulator.answers import Refused, answer
 from azureml_emulator.arm.kind import Kind, page
+from azureml_emulator.monitors.run import MonitorJob
 from azureml_emulator.routes import Routes
+from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
 
 ASSET = re.compile(r"/subscriptions/.*/(?P<kind>data|components|models)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)")
@@ -25,10 +28,7 @@ class Schedules(Kind):
     @routes("GET", "schedules/{name}")
     def get(self, request: Request, name: str) -> Response:
         """Return a schedule."""
-        document = self.documents.get(f"schedules/{name}")
-        if not document:
-            raise Refused(404, "UserError", f"The schedule {name} was not found.")
-        return answer(200, document)
+        return answer(200, self.find(name))
 
     @routes("PUT", "schedules/{name}")
     def put(self, request: Request, name: str) -> Response:
@@ -37,14 +37,49 @@ class Schedules(Kind):
         self._check(properties["action"])
         known = self.documents.get(f"schedules/{name}")
         document = self.named(f"schedules/{name}", name, properties | {"provisioningState": "Succeeded"})
+        target = properties["action"]["monitorDefinition"].get("monitoringTarget")
+        same = known and known["properties"]["action"]["monitorDefinition"].get("monitoringTarget") == target
+        document["window_start"] = known["window_start"] if known and same else ""
         self.documents.put(f"schedules/{name}", document)
+        if not same:
+            # Bound to a different deployment: start a new window, so that it excludes rows of the previous one.
+            self._open_window(name)
         return self.arm.operations.begun(200 if known else 201, document)
+
+    @routes("POST", "schedules/{name}/trigger")
+    def trigger(self, request: Request, name: str) -> Response:
+        """Run a schedule's monitor now, over all rows since its last run, and move the clock on."""
+        document = self.find(name)
+        self.arm.online.flush()
+        start, end = datetime.fromisoformat(document["window_start"]), self.arm.clock.now()
+        job = f"{name}-{end:%Y%m%d%H%M%S}"
+        run = MonitorJob(self.arm, job, document["properties"]["action"], start, end)
+        properties = {"jobType": "Pipeline", "displayName": name, "experimentName": name, "tags": {}, "jobs": {}}
+        properties["properties"] = {"azureml.scheduleName": name}
+        self.arm.jobs.start(job, properties | {"inputs": {}, "outputs": {}}, run.steps, run.run)
+        self._open_window(name)
+        return answer(200, {"submissionId": job, "scheduleActionType": "CreateMonitor"})
 
     @routes("DELETE", "schedules/{name}")
     def delete(self, request: Request, name: str) -> Response:
         """Delete a schedule."""
         self.documents.delete(f"schedules/{name}")
         return answer(200)
+
+    def find(self, name: str) -> Document:
+        """Return a schedule.
+
+        Raises:
+            Refused: there is none of that name.
+        """
+        document = self.documents.get(f"schedules/{name}")
+        if not document:
+            raise Refused(404, "UserError", f"The schedule {name} was not found.")
+        return document
+
+    def _open_window(self, name: str) -> None:
+        document = self.find(name) | {"window_start": self.arm.clock.advance().isoformat()}
+        self.documents.put(f"schedules/{name}", document)
 
     def _check(self, part: Any) -> None:
         """Refuse a reference that names nothing; Azure resolves only ids and addresses."""

@@ -1,0 +1,72 @@
+"""A monitor's production rows between two moments."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from azureml_emulator.monitors.spark import run_component
+
+if TYPE_CHECKING:
+    from azureml_emulator.arm.resource_manager import ResourceManager
+
+CORRELATION = "correlationid"
+
+
+class Window:
+    """The rows of one window, each source read once."""
+
+    def __init__(self, arm: "ResourceManager", start: datetime, end: datetime, folder: Path):
+        self._arm, self._folder = arm, folder
+        self.start, self.end = start, end
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def production(self, signal: Mapping[str, Any]) -> pd.DataFrame:
+        """Return the rows that a signal judges; those of inputs and outputs are joined for attributions."""
+        given = signal["production_data"]
+        if isinstance(given, list):
+            inputs, outputs = (self._rows(data) for data in sorted(given, key=lambda data: str(data["data_context"])))
+            joined = inputs.merge(outputs[[CORRELATION, "prediction"]], on=CORRELATION)
+            return joined.drop(columns=CORRELATION)
+        return self._rows(given)
+
+    def table(self, data: Mapping[str, Any]) -> Path:
+        """Return the folder of a table: what its preprocessing component wrote, or the asset as it is."""
+        path = self._arm.path_of(data["input_data"]["path"])
+        component = data.get("pre_processing_component")
+        if not component:
+            return path
+        output = self._folder / "preprocessed" / path.name
+        if not output.exists():
+            inputs = {
+                "data_window_start": self.start.isoformat(),
+                "data_window_end": self.end.isoformat(),
+                "input_data": str(path),
+            }
+            run_component(self._arm, component, inputs, output, self._folder)
+        return output / "preprocessed_input_data"
+
+    def _rows(self, data: Mapping[str, Any]) -> pd.DataFrame:
+        if data.get("pre_processing_component"):
+            table = self.table(data)
+            return self._once(str(table), lambda: pd.read_parquet(table / "data"))
+        folder = self._arm.path_of(data["input_data"]["path"])
+        return self._once(str(folder), lambda: self._exploded(folder))
+
+    def _exploded(self, folder: Path) -> pd.DataFrame:
+        """Return collected records as Azure's own preprocessor makes them: a row for each element of `data`."""
+        from mlops.local.collector import read_records
+
+        rows = [
+            row | {CORRELATION: f"{record.get(CORRELATION)}_{number}"}
+            for record in read_records(folder, self.start, self.end)
+            for number, row in enumerate(record["data"])
+        ]
+        return pd.DataFrame(rows)
+
+    def _once(self, key: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        if key not in self._read:
+            self._read[key] = read()
+        return self._read[key]

@@ -1,1 +1,0 @@
-"""The data set this project started with."""

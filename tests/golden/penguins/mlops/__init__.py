@@ -1,1 +1,0 @@
-"""The `mlops` command: what runs on a laptop and on a GitHub runner."""
