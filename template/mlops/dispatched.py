@@ -1,7 +1,8 @@
 """Remembers what the poll has told GitHub. Pure: the text is kept as a tag of the newest model version.
 
-A tag of the registry, because a runner keeps nothing, every identity that polls may write it, and it goes away with the
-model. It holds one entry for each dispatch, `KEY@TIME`, the newest last.
+A tag in the registry, because a runner keeps nothing, the identity that polls may write it, and it goes away with the
+model. It holds an entry for each dispatch, `KEY@TIME`, the newest last. A key is a version of the model, or a try of a
+retraining: what has changed the world since, such as a retraining that failed, makes another key.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 TAG = "dispatched"
-# A model that waits for its reviewer, or a breach without labels, is told of again after this, and three times at most.
+# GitHub is told again after this, because an event may get lost on its way, and three times at most.
 AGAIN_AFTER = timedelta(days=1)
 MOST = 3
 # More than can be under way at a time; a tag has room for some hundred characters.
@@ -41,9 +42,9 @@ class Memory:
         """Return why GitHub is not to be told again, or nothing."""
         times = [time for known, time in self.entries if known == key]
         if len(times) >= MOST:
-            return f"GitHub was told {MOST} times: start the workflow by hand to try it again."
+            return f"GitHub was told of it {MOST} times: start the workflow by hand to try it again."
         if times and now - times[-1] < AGAIN_AFTER:
-            return f"GitHub was told at {times[-1]:%Y-%m-%d %H:%M} UTC, and is told again a day later."
+            return f"GitHub was told of it at {times[-1]:%Y-%m-%d %H:%M} UTC, and is told again a day later."
         return ""
 
 

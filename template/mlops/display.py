@@ -110,11 +110,11 @@ def show_monitor(run: "MonitorRun") -> None:
             console.print("  [yellow]It is beyond its thresholds, but its alerts are off.[/]")
         for note in signal.notes:
             console.print(f"  [yellow]{note}[/]", highlight=False)
-    names = ", ".join(signal.name for signal in run.breached)
     unmeasured = ", ".join(signal.name for signal in run.unmeasured)
-    told = [f"[bold]{_state(run.state, upper=True)}[/]{f': {names}' if names else ''}"]
-    told += [f"not measured: {unmeasured}"] if unmeasured else []
-    console.print("; ".join(told), highlight=False, soft_wrap=True)
+    names = ", ".join(signal.name for signal in run.breached) or (unmeasured if run.state == "not measured" else "")
+    told = f"[bold]{_state(run.state, upper=True)}[/]{f': {names}' if names else ''}"
+    others = f"; not measured: {unmeasured}" if unmeasured and unmeasured != names else ""
+    console.print(f"{told}{others}", highlight=False, soft_wrap=True)
 
 
 def _state(state: str, upper: bool = False) -> str:

@@ -133,10 +133,13 @@ def refuse_unmeasured(run: "MonitorRun") -> None:
     from mlops.local.signals import State
 
     if run.state is State.NOT_MEASURED:
-        reasons = "; ".join(f"{signal.name}: {signal.reason}" for signal in run.unmeasured)
+        reasons: dict[str, list[str]] = {}
+        for signal in run.unmeasured:
+            reasons.setdefault(signal.reason.rstrip("."), []).append(signal.name)
+        told = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
         raise RunFailedError(
-            f"The window from {run.start[:16]} to {run.end[:16]} was not measured. {reasons} "
-            "Were rows sent since the last run, and did the endpoint answer?"
+            f"The window from {run.start[:16]} to {run.end[:16]} was not measured: {told}. "
+            "Send rows, then run it again. If rows were sent, ask why they were not collected: is the endpoint up?"
         )
 
 

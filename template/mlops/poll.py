@@ -2,7 +2,8 @@
 
 The same triage decides, so that what is known already starts no workflow; the workflow it starts decides once more.
 What was sent is remembered in a tag of the newest model version (dispatched.py): a model that a reviewer has rejected,
-or a breach whose retraining found no labels, is not sent every half hour. A person starts the workflow by hand as ever.
+or a breach whose retraining found no labels, is sent once a day and three times at most, not every half hour. A person
+may start the workflow by hand at any time.
 """
 
 import hashlib
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mlops.client import Client
 
 Dispatch = tuple[str, dict[str, str]]
+
+# Set to 1 on the laptop, where a loop takes minutes: what was sent before is sent again.
+FORGETFUL = "MLOPS_POLL_FORGETS"
 
 
 def poll(client: "Client", settings: Settings, environment: Mapping[str, str]) -> list[tuple[Dispatch, Decision]]:
@@ -56,13 +60,12 @@ class _Poll:
         recent = recent_retrainings(self._client) if found and self._project.cool_down else {}
         for breach in found:
             known = Known(recent | tries_of(self._client, breach.root), self._rollouts, self._now)
-            key = hashlib.sha256(breach.root.encode()).hexdigest()[:12]
-            yield self._handle((DRIFT, self._payload(breach)), known, key)
+            yield self._handle((DRIFT, self._payload(breach)), known)
         version = newest_standing(self._rollouts)
         if version and not self._rollouts[version]:
             payload = {"event_id": f"poll-{version}", "model_name": self._settings.model_name, "model_version": version}
             dispatch = (MODEL, payload | {"workspace": self._project.workspace})
-            yield self._handle(dispatch, Known({}, self._rollouts, self._now), f"version-{version}")
+            yield self._handle(dispatch, Known({}, self._rollouts, self._now))
 
     def _payload(self, breach: Breach) -> dict[str, str]:
         return {
@@ -74,13 +77,14 @@ class _Poll:
             "workspace": self._project.workspace,
         }
 
-    def _handle(self, dispatch: Dispatch, known: Known, key: str) -> tuple[Dispatch, Decision]:
+    def _handle(self, dispatch: Dispatch, known: Known) -> tuple[Dispatch, Decision]:
         """Send an event if triage would act on it and GitHub does not know of it."""
         decision = triage(*dispatch, self._project, known)
         if decision.outcome not in (Outcome.RETRAIN, Outcome.DEPLOY):
             return dispatch, decision
+        key = decision.job.removeprefix("retrain-") or f"version-{decision.version}"
         objection = self._memory.objection(key, self._now)
-        if objection:
+        if objection and self._environment.get(FORGETFUL) != "1":
             said = f"{decision.reason} {objection}"
             return dispatch, Decision(Outcome.ALREADY_HANDLED, said, decision.job, decision.version)
         before = self._memory
