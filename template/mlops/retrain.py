@@ -10,7 +10,7 @@ from mlops.client import is_laptop
 from mlops.collected import scored_rows
 from mlops.errors import WrongInputError
 from mlops.moment import now
-from mlops.monitor import last_window
+from mlops.monitor import last_window, rebind_labels
 from mlops.production import deliver_labels
 from mlops.project import LABELLED_DATA, LABELS, read_yaml
 from mlops.training import TrainingResult, train
@@ -34,6 +34,7 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
         # The make-believe of production: its labels wait in a folder of the checkout. On Azure your own system
         # registers labels.
         deliver_labels(client)
+    rebind_labels(client)
     window = last_window(client)
     start = window[0] if window else end - timedelta(days=1)
     name = str(read_yaml(LABELLED_DATA)["name"])
