@@ -1,7 +1,7 @@
 """Holds requests to Azure ML against Azure's published API: addresses, names, verbs and bodies, version by version.
 
-`tests/reference/openapi/` keeps what the API's documents say. What they do not know is in `unknown.yml` there, each with
-a reason; an entry that no request needs any more is a problem too.
+`tests/reference/openapi/` keeps what the API's documents say. What they do not know is in `unknown.yml` there, each
+with a reason; an entry that no request needs any more is a problem too.
 """
 
 import json

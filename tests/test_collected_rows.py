@@ -1,4 +1,4 @@
-"""Collected rows, read by the real azure-storage-blob: every row of the window is found, and what is skipped is said."""
+"""Collected rows, read by the real azure-storage-blob: every row is found, and what is skipped is said."""
 
 import json
 from datetime import UTC, datetime, timedelta

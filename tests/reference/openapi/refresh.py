@@ -90,7 +90,8 @@ class Converter:
                 # Resource Manager compares enumerations without regard to case.
                 return {"type": "string", "pattern": f"^{_any_case(kind['value'])}$"}
             case "IntegerType":
-                return {"type": "integer"}
+                # Bicep has no other numbers: `number` in an OpenAPI document is an integer in these types too.
+                return {"type": "number"}
             case "BooleanType":
                 return {"type": "boolean"}
             case "AnyType":
