@@ -266,6 +266,9 @@ def run() -> None:
     # The SDK warns on every load which of its classes are experimental.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
+    if not sys.stderr.isatty():
+        # Progress bars of uploads: in a log each step of theirs is a line.
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except Exception as error:

@@ -16,6 +16,7 @@ UNRESOLVED = re.compile(r"resolve|getaddrinfo|name or service not known|nodename
 TIMEOUT = re.compile(r"timed?[ -]?out", re.IGNORECASE)
 CERTIFICATE = re.compile(r"certificate|\bssl\b", re.IGNORECASE)
 HOST = re.compile(r"host='([^']+)'|https?://([^/:'\s]+)|resolve '([^']+)'")
+UPLOAD = re.compile(r"https://([a-z0-9]+)\.blob\.[^/]+/([^/]+)/(LocalUpload/[0-9a-f]+)/")
 ENTRA = re.compile(r"AADSTS(\d+)")
 QUOTA = re.compile(r"quota", re.IGNORECASE)
 AGAIN = "This passes: run the command again in some minutes"
@@ -70,6 +71,18 @@ def _of_code(refusal: Refusal) -> str:
     return known
 
 
+def _of_half_upload(refusal: Refusal) -> str:
+    # A file is there, but not the SDK's mark that all of them are: the SDK neither goes on nor starts anew.
+    found = UPLOAD.search(refusal.asked)
+    if not found or "BlobAlreadyExists" not in refusal.codes:
+        return ""
+    account, container, folder = found.groups()
+    return (
+        "An earlier upload of the same files was cut off: delete it with `az storage blob delete-batch "
+        f"--auth-mode login --account-name {account} --source {container} --pattern '{folder}/*'` and run this again"
+    )
+
+
 def _of_login(refusal: Refusal) -> str:
     numbers = set(ENTRA.findall(refusal.message))
     known = next((said for known, said in LOGINS.items() if numbers & set(known.split())), "")
@@ -111,7 +124,7 @@ def _of_network(refusal: Refusal) -> str:
 
 def _of_place(refusal: Refusal) -> str:
     place = rights.wrong_place(refusal.status, refusal.codes, refusal.message, refusal.asked)
-    subscription, group = refusal.part("subscription"), refusal.part("group")
+    subscription, group = (refusal.part(name) or "that is asked for" for name in ("subscription", "group"))
     if place == "subscription":
         return (
             f"There is no subscription {subscription} that this login can see: check AZURE_SUBSCRIPTION_ID or "
@@ -166,10 +179,11 @@ def _of_rest(refusal: Refusal) -> str:
         return f"The request was refused: {refusal.said}. Correct what it names; {DEBUG}"
     if refusal.codes:
         return f"Azure began to {refusal.tried} and failed: {refusal.said}. Correct what it names and run this again"
+    answer = f"The answer to the request to {refusal.tried}" if refusal.asked else "An answer of Azure"
     return (
-        f"The answer to the request to {refusal.tried} cannot be understood: {refusal.said}. Run the command again; if "
-        f"it stays so, a proxy may have answered in place of Azure; {DEBUG}"
+        f"{answer} cannot be understood: {refusal.said}. Run the command again; if it stays so, a proxy may have "
+        f"answered in place of Azure; {DEBUG}"
     )
 
 
-RULES = (_of_code, _of_login, _of_connection, _of_network, _of_place, _of_rights, _of_status, _of_rest)
+RULES = (_of_code, _of_half_upload, _of_login, _of_connection, _of_network, _of_place, _of_rights, _of_status, _of_rest)

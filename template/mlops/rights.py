@@ -100,8 +100,8 @@ def sentence(right: MissingRight) -> str:
     if right.denied:
         return f"{who} may not do{does} on {right.scope}: a deny assignment forbids it, which only its owner can remove"
     return (
-        f"{who} may not do{does}: it lacks the role {right.role} on {right.scope}, or there is no such resource. Have an "
-        "owner assign the role (a new one takes some minutes to work), and check the names in the settings"
+        f"{who} may not do{does}: it lacks the role {right.role} on {right.scope}, or there is no such resource. Have "
+        "an owner assign the role (a new one takes some minutes to work), and check the names in the settings"
     )
 
 
