@@ -98,7 +98,8 @@ def test_reference_is_read_by_hours_and_a_cut_off_line_is_named():
     second = read_records(folder, morning + timedelta(hours=1), morning + timedelta(hours=2), said.append)
     assert [record["correlationid"] for record in second] == ["ccc"]
     assert len(said) == 1
-    assert "93000001.jsonl, line 2" in said[0]
+    assert "93000001.jsonl: 1 line(s) are cut off" in said[0]
+    assert "line 2" in said[0]
 
 
 def test_window_ends_before_the_full_hour_it_names_and_starts_with_the_hour_it_is_in():

@@ -1,4 +1,4 @@
-"""What Jinja makes of rendered projects, kept in tests/golden: a change of the template shows there what it does to them.
+"""What Jinja makes of rendered projects, kept in tests/golden: a change of the template shows there what it does.
 
 Static files are the same in every project, so a golden copy lists their paths and keeps the others.
 `uv run pytest tests/test_golden.py --update-golden` refreshes the copies. pyproject.toml takes the rendered projects'

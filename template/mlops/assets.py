@@ -1,7 +1,7 @@
 """Builds the data assets: labelled rows, the production rows held out from them, and the drift to come."""
 
 import hashlib
-import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mlops.errors import WrongInputError
+from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import replace_folder
-from mlops.project import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT, STATE
+from mlops.project import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT
+from mlops.refusals import is_missing
+from mlops.storage import container, place_of
 from model.contract import Contract, ContractError, check_labelled, load_contract
 from model.split import split
 from model.tables import read_mltable, write_mltable
@@ -134,13 +136,13 @@ def register_rows(
 
 
 def versions_of(client: "Client", name: str) -> list["Data"]:
-    """Return a data asset's versions, none if it does not exist yet."""
-    from azure.core.exceptions import ResourceNotFoundError
-
+    """Return a data asset's numbered versions, none if it does not exist yet; other versions are somebody else's."""
     try:
-        return list(client.data.list(name=name))
-    except ResourceNotFoundError:
-        return []
+        return [known for known in client.data.list(name=name) if str(known.version).isdecimal()]
+    except Exception as error:
+        if is_missing(error):
+            return []
+        raise
 
 
 def newest_version(client: "Client", name: str) -> str | None:
@@ -150,15 +152,32 @@ def newest_version(client: "Client", name: str) -> str | None:
 
 
 def read_asset(client: "Client", name: str, version: str) -> pd.DataFrame:
-    """Read an MLTable asset: from the workspace's storage, or from the laptop's folder."""
+    """Read an MLTable asset: its files are copied here first.
+
+    `mltable` cannot open a datastore by itself outside of a job: on a runner it waits for a person to type a code.
+
+    Raises:
+        RunFailedError: the asset's files are gone, or there is no MLTable file among them.
+    """
     data = client.data.get(name, version=version)
-    path = str(data.path)
-    return read_mltable(path if path.startswith("azureml:") else Path(str(data.base_path)) / path)
+    address = str(data.path)
+    if not address.startswith("azureml:"):
+        return read_mltable(Path(str(data.base_path)) / address)
+    place = place_of(address)
+    with tempfile.TemporaryDirectory() as folder:
+        container(client, place.store).download(place.path, Path(folder))
+        if not (Path(folder) / "MLTable").exists():
+            raise RunFailedError(
+                f"The data asset {name}:{version} has no MLTable file in {address}: its files were deleted or moved. "
+                "Register the next version with `mlops data` or a retraining."
+            )
+        return read_mltable(Path(folder))
 
 
 def write_table(rows: pd.DataFrame, folder: Path, metadata: dict[str, object] | None = None) -> None:
-    """Replace a table's folder at once."""
-    staging = STATE / "staging" / folder.name
-    shutil.rmtree(staging, ignore_errors=True)
-    write_mltable(rows, staging, metadata or {})
-    replace_folder(staging, folder.resolve())
+    """Replace a table's folder at once; commands that write at the same time each have a folder to write in."""
+    target = folder.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as staging:
+        write_mltable(rows, Path(staging) / target.name, metadata or {})
+        replace_folder(Path(staging) / target.name, target)

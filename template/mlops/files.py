@@ -3,35 +3,73 @@
 import json
 import os
 import shutil
-import tempfile
+import stat
+import uuid
 from pathlib import Path
 from typing import Any
 
+from mlops.errors import RunFailedError
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file's content at once."""
+
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Replace a file's content at once; its rights stay as they were, and nobody else may read a private one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
+    writing = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        with open(writing, "x", encoding="utf-8", opener=_private if private else None) as file:
+            file.write(text)
+        if path.exists() and not private:
+            writing.chmod(stat.S_IMODE(path.stat().st_mode))
+        writing.replace(path)
+    finally:
+        writing.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, private: bool = False) -> None:
     """Replace a JSON file's content at once."""
-    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
+    write_text(path, json.dumps(content, indent=2, default=str) + "\n", private)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        RunFailedError: it is damaged; the message names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunFailedError(
+            f"{path} is damaged: {error}. Delete it and run the command again; `rm -r .azureml-local` starts anew."
+        ) from error
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in a target's place; it must be on the same file system."""
+    """Put a finished folder in a target's place; both are on one file system.
+
+    A kill between the two renames leaves the old folder beside its place: the next call, or `restored`, puts it back.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    old = new.with_name(new.name + ".old")
+    restored(target)
+    old = _put_aside(target)
     if target.exists():
         target.replace(old)
     new.replace(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def restored(target: Path) -> Path:
+    """Return a folder, put back in its place if a replacement was interrupted."""
+    old = _put_aside(target)
+    if old.exists() and not target.exists():
+        old.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _put_aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")

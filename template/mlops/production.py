@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops.assets import LATER, TO_COME, newest_version, read_asset, register_rows, versions_of, write_table
 from mlops.errors import WrongInputError
-from mlops.files import read_json, write_json
+from mlops.files import read_json, restored, write_json
 from mlops.project import LABELS, PRODUCTION_DATA, ROOT, STATE, read_yaml
 from mlops.scoring import score
 from mlops.shifts import Shift, shift_rows
@@ -64,7 +64,7 @@ def invoke(
     contract = load_contract()
     window = production_window(contract, shifts, rows or window_rows(client))
     labels = window[[contract.id_column, contract.target]]
-    awaiting = pd.concat([read_mltable(AWAITING), labels]) if AWAITING.exists() else labels
+    awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
     write_table(awaiting, AWAITING)
     requests = score(client, window[[contract.id_column, *contract.features]], progress)
     return Sent(len(window), requests, tuple(shifts))
@@ -123,7 +123,7 @@ def next_season(contract: Contract) -> pd.DataFrame:
 
 def deliver_labels(client: "Client") -> int:
     """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in."""
-    if not AWAITING.exists():
+    if not restored(AWAITING).exists():
         return 0
     name = str(read_yaml(LABELS)["name"])
     known = newest_version(client, name)

@@ -1,13 +1,15 @@
 """Makes the next training data from labelled production rows and trains on it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from mlops.assets import newest_version, read_asset, register_rows
+from mlops.client import is_laptop
 from mlops.collected import scored_rows
 from mlops.errors import WrongInputError
+from mlops.moment import now
 from mlops.monitor import last_window
 from mlops.production import deliver_labels
 from mlops.project import LABELLED_DATA, LABELS, read_yaml
@@ -27,9 +29,13 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
         WrongInputError: no labels of new rows have come in; the same rows again would bring the same model.
         RunFailedError: a step of the pipeline failed.
     """
-    contract = load_contract()
-    deliver_labels(client)
-    start, end = last_window(client) or (datetime.now(UTC) - timedelta(days=1), datetime.now(UTC))
+    contract, end = load_contract(), now(client)
+    if is_laptop(client):
+        # The make-believe of production: its labels wait in a folder of the checkout. On Azure your own system
+        # registers labels.
+        deliver_labels(client)
+    window = last_window(client)
+    start = window[0] if window else end - timedelta(days=1)
     name = str(read_yaml(LABELLED_DATA)["name"])
     version = newest_version(client, name)
     if version is None:
@@ -38,8 +44,9 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
     new, newest = newly_labelled(client, contract, old, start, end)
     if new.empty:
         raise WrongInputError(
-            "No labels of rows scored since the last training have come in: "
-            "the same rows again would bring the same model."
+            "No new labels since the last training: retraining on the same rows would give the same model. "
+            "Register the labels that have come in as the next version of the data asset "
+            f"{read_yaml(LABELS)['name']}, then run `mlops retrain` again."
         )
     try:
         rows = check_labelled(pd.concat([old, new], ignore_index=True), contract)
@@ -52,9 +59,16 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
 def newly_labelled(
     client: "Client", contract: Contract, old: pd.DataFrame, start: datetime, end: datetime
 ) -> tuple[pd.DataFrame, int]:
-    """Return scored rows whose labels are new, the newest window's last, and how many those are."""
+    """Return scored rows whose labels are new, the newest window's last, and how many those are.
+
+    Raises:
+        WrongInputError: no labels were ever registered.
+    """
     labels_name = str(read_yaml(LABELS)["name"])
-    labels = read_asset(client, labels_name, str(newest_version(client, labels_name)))
+    newest = newest_version(client, labels_name)
+    if newest is None:
+        raise WrongInputError(f"There is no data asset {labels_name} yet: run `mlops data` first.")
+    labels = read_asset(client, labels_name, newest)
     scored = scored_rows(client, contract, start - LOOKBACK, end).drop_duplicates(contract.id_column)
     rows = scored.merge(labels[[contract.id_column, contract.target]], on=contract.id_column)
     rows = rows[~rows[contract.id_column].isin(old[contract.id_column])]

@@ -14,10 +14,10 @@ import httpx
 import pandas as pd
 
 from mlops.batch import default_deployment, score_folder
-from mlops.collected import HOUR
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.moment import now
 from mlops.project import BATCH_ENDPOINT, ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, read_yaml
+from mlops.records import HOUR
 from mlops.refusals import is_missing
 
 if TYPE_CHECKING:

@@ -78,6 +78,8 @@ def container(client: "Client", store: str = BLOB_STORE) -> Container:
     from mlops.local.client import LocalClient
 
     if isinstance(client, LocalClient):
+        # What endpoints scored a moment ago may still be on its way to the collector.
+        client.flush()
         return Folder(client.datastore.resolve(f"azureml://datastores/{store}/paths/"))
     return Blobs(client.datastores.get(store))
 

@@ -1,18 +1,19 @@
 """The data collector: receives what `azureml-ai-monitoring` posts and keeps it as Azure does, one folder an hour."""
 
 import json
-import os
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlops.local.clock import full_hour, now
+from mlops import records
+from mlops.local.clock import now
+from mlops.records import HOUR
+from mlops.storage import Folder
 
-HOUR = "%Y/%m/%d/%H"
 TYPE = "azureml.inference."
 
 
@@ -96,44 +97,5 @@ class Collector:
 def read_records(
     folder: Path, start: datetime, end: datetime, warn: Callable[[str], None] = warnings.warn
 ) -> list[dict[str, Any]]:
-    """Return a collection's records of a window, the oldest hour first.
-
-    Args:
-        folder: the collection's folder, which holds `yyyy/MM/dd/HH/*.jsonl`.
-        start: the window's start; the whole of its hour is read.
-        end: the window's end; records of an hour that starts then or later are left out.
-        warn: told the file and line of each record that a kill has cut off; such a record is skipped.
-    """
-    return [record for file in _files(folder, start, end) for record in _read(file, warn, _is_record)]
-
-
-def read_rows(
-    folder: Path, start: datetime, end: datetime, warn: Callable[[str], None] = warnings.warn
-) -> list[dict[str, Any]]:
-    """Return the plain rows of a window, such as a batch endpoint writes; the arguments are those of `read_records`."""
-    return [row for file in _files(folder, start, end) for row in _read(file, warn, lambda row: isinstance(row, dict))]
-
-
-def _files(folder: Path, start: datetime, end: datetime) -> Iterator[Path]:
-    hour = full_hour(start.astimezone(UTC))
-    while hour < end:
-        yield from sorted((folder / hour.strftime(HOUR)).glob("*.jsonl"))
-        hour += timedelta(hours=1)
-
-
-def _is_record(content: Any) -> bool:
-    return isinstance(content, dict) and isinstance(content.get("data"), list)
-
-
-def _read(file: Path, warn: Callable[[str], None], is_whole: Callable[[Any], bool]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not is_whole(record):
-            warn(f"{os.fspath(file)}, line {number}, is cut off or no record: it is skipped.")
-            continue
-        yield record
+    """Return the records of a window from a collection's folder on this machine, as `mlops.records` reads them."""
+    return records.read_records(Folder(folder), "", start, end, warn)

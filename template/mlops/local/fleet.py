@@ -86,7 +86,7 @@ class Fleet:
         if name not in self._endpoints:
             # What a deletion that was interrupted has left.
             shutil.rmtree(folder, ignore_errors=True)
-        write_json(folder / ENDPOINT, content | {"key": endpoint.key})
+        write_json(folder / ENDPOINT, content | {"key": endpoint.key}, private=True)
         self._endpoints[name] = endpoint
 
     async def delete_endpoint(self, name: str) -> None:

@@ -51,7 +51,7 @@ class Host:
             asyncio.get_running_loop().add_signal_handler(number, lambda: asyncio.create_task(self._end()))
         self._fleet.restore()
         address = {"pid": os.getpid(), "port": self._port, "token": self._token, "version": code_version()}
-        write_json(self._file, address)
+        write_json(self._file, address, private=True)
         watching = asyncio.create_task(self._end_when_unused())
         await self._server.serve(sockets=[listening])
         watching.cancel()

@@ -15,6 +15,11 @@ from model.serving import Rows
 
 PAUSE = 0.1
 MOST_ROWS = 1000
+# The rows of a record of more than 4 MB are kept in another file, and neither a monitor nor a retraining finds them.
+MOST_BYTES = 3_000_000
+# A character is written as up to two escapes, such as \\ud83d\\ude00; a number has up to 25 characters, beside
+# quotes, colon and comma.
+ESCAPED, NUMBER = 12, 32
 
 log = logging.getLogger("azmlinfsrv.collection")
 
@@ -57,13 +62,16 @@ class Collection:
                 self._changed.wait_for(lambda: self._closing or self._is_full(), PAUSE)
 
     def _collect(self, batch: list[tuple[Rows, list[Any]]]) -> None:
-        context = BasicCorrelationContext()
-        if self._inputs:
-            self._inputs.collect(pd.concat([rows.features for rows, _ in batch], ignore_index=True), context)
-        if self._outputs:
-            identifiers = [identifier for rows, _ in batch for identifier in rows.identifiers]
-            predictions = [prediction for _, given in batch for prediction in given]
-            self._outputs.collect(pd.DataFrame({self._id_column: identifiers, "prediction": predictions}), context)
+        inputs = pd.concat([rows.features for rows, _ in batch], ignore_index=True)
+        identifiers = [identifier for rows, _ in batch for identifier in rows.identifiers]
+        predictions = [prediction for _, given in batch for prediction in given]
+        outputs = pd.DataFrame({self._id_column: identifiers, "prediction": predictions})
+        for part in record_parts(inputs, outputs):
+            context = BasicCorrelationContext()
+            if self._inputs:
+                self._inputs.collect(inputs.iloc[part].reset_index(drop=True), context)
+            if self._outputs:
+                self._outputs.collect(outputs.iloc[part].reset_index(drop=True), context)
 
     def _is_full(self) -> bool:
         return sum(len(predictions) for _, predictions in self._waiting) >= MOST_ROWS
@@ -74,6 +82,34 @@ class Collection:
             self._changed.notify()
         self._thread.join()
         teardown(wait_for_flush=True)
+
+
+def record_parts(inputs: pd.DataFrame, outputs: pd.DataFrame, most: int = MOST_BYTES) -> list[slice]:
+    """Return the rows that each record takes, so that neither collection's record is larger than `most` bytes.
+
+    Both collections are cut at the same rows: position and correlation id then belong together. A single row that is
+    larger is left out of both.
+    """
+    if max(_most_bytes(inputs), _most_bytes(outputs)) <= most:
+        return [slice(0, len(inputs))]
+    if max(len(table.to_json(orient="records")) for table in (inputs, outputs)) <= most:
+        return [slice(0, len(inputs))]
+    if len(inputs) == 1:
+        log.error("A row of more than %d bytes is not collected.", most)
+        return []
+    middle = len(inputs) // 2
+    first = record_parts(inputs.iloc[:middle], outputs.iloc[:middle], most)
+    second = record_parts(inputs.iloc[middle:], outputs.iloc[middle:], most)
+    return first + [slice(middle + part.start, middle + part.stop) for part in second]
+
+
+def _most_bytes(table: pd.DataFrame) -> int:
+    """Return what a record of these rows has at most: far cheaper than writing it, and nearly always enough to know."""
+    total = len(table) * sum(ESCAPED * len(str(name)) + NUMBER for name in table)
+    for name in table:
+        if table[name].dtype == object:
+            total += ESCAPED * sum(len(value) for value in table[name] if isinstance(value, str))
+    return total
 
 
 def _collector(name: str) -> Collector | None:

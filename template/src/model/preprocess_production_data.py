@@ -3,12 +3,14 @@
 Two kinds of line are understood: the data collector's records, whose `data` array is exploded and whose
 correlation id is numbered (`abc_0`, `abc_1`), and plain rows, such as a batch endpoint writes. Folders are
 `yyyy/MM/dd/HH`; the window is whole hours, its end exclusive unless it stands within an hour. Nested values
-become JSON text; a line cut off in the middle is skipped with a warning.
+become JSON text. A line that is cut off, a record without a list of rows, and a record of more than 4 MB, whose rows
+Azure keeps in another file, are counted, said and skipped.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file, no
 from model.spark_tables import files_in, write_table
 
 CORRELATION = "correlationid"
+UNREADABLE = "line(s) are cut off or hold no record"
+ELSEWHERE = "record(s) are larger than 4 MB, so Azure keeps their rows in other files, which are not read"
 
 
 def hours(start: str, end: str) -> list[str]:
@@ -32,15 +36,24 @@ def rows_of(line: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of one line; values are numbers, text, booleans or nothing.
 
     Raises:
-        ValueError: the line is no JSON object.
+        ValueError: the line is not a record and not a row; the message says why.
     """
-    record = json.loads(line)
+    try:
+        record = json.loads(line)
+    except RecursionError as error:
+        raise ValueError(UNREADABLE) from error
     if not isinstance(record, dict):
-        raise ValueError("not an object")
-    if "specversion" not in record:
+        raise ValueError(UNREADABLE)
+    if "specversion" not in record and "dataref" not in record:
         yield {name: _flat(value) for name, value in record.items()}
         return
-    for number, row in enumerate(record.get("data") or []):
+    rows = record.get("data")
+    if "dataref" in record and not isinstance(rows, list):
+        raise ValueError(ELSEWHERE)
+    is_whole = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    if not is_whole or not isinstance(record.get(CORRELATION), str):
+        raise ValueError(UNREADABLE)
+    for number, row in enumerate(rows):
         flat = {name: _flat(value) for name, value in row.items()}
         yield flat | {CORRELATION: f"{record.get(CORRELATION)}_{number}"}
 
@@ -56,13 +69,16 @@ def _moment(text: str) -> datetime:
 
 def rows_as_text(lines: Iterable[str]) -> Iterator[str]:
     """Yield rows as JSON text: Spark infers their columns and types over the whole window."""
+    skipped: Counter[str] = Counter()
     for line in lines:
         if not line.strip():
             continue
         try:
             yield from (json.dumps(row) for row in rows_of(line))
-        except ValueError:
-            print(f"Skipped a line that was cut off: {line[:80]}", file=sys.stderr)
+        except ValueError as error:
+            skipped[str(error) if str(error) == ELSEWHERE else UNREADABLE] += 1
+    for problem, count in skipped.items():
+        print(f"{count} {problem}: skipped.", file=sys.stderr)
 
 
 def main() -> None:
@@ -86,7 +102,10 @@ def main() -> None:
             "nothing was collected in this window."
         )
     rows = spark.sparkContext.textFile(",".join(files)).mapPartitions(rows_as_text)
-    write_table(spark, spark.read.json(rows), arguments.preprocessed_input_data)
+    table = spark.read.json(rows)
+    if not table.columns:
+        raise SystemExit(f"No record in {root} holds rows: nothing of this window can be read.")
+    write_table(spark, table, arguments.preprocessed_input_data)
 
 
 if __name__ == "__main__":
