@@ -114,9 +114,21 @@ def _is_later(rows: pd.DataFrame, contract: Contract) -> pd.Series:
 
 
 def register_rows(
-    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object] | None = None
+    client: "Client",
+    definition: Path,
+    rows: pd.DataFrame,
+    metadata: dict[str, object] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> BuiltAsset:
-    """Write rows where the asset's YAML points and register them: a new version unless one holds the same rows."""
+    """Write rows where the asset's YAML points and register them: a new version unless one holds the same rows.
+
+    Args:
+        client: the workspace.
+        definition: the asset's YAML.
+        rows: its content.
+        metadata: what the MLTable file says besides.
+        tags: what a new version is tagged with besides.
+    """
     from azure.ai.ml import load_data
 
     asset = load_data(definition)
@@ -127,7 +139,7 @@ def register_rows(
     newest = max((int(str(known.version)) for known in versions), default=0)
     version = str(same.version if same else newest + 1)
     asset.version = version
-    asset.tags = {"content": content, "rows": str(len(rows))}
+    asset.tags = {"content": content, "rows": str(len(rows)), **(tags or {})}
     folder = definition.parent / str(asset.path)
     write_table(rows, folder, {"name": name, "version": version} | (metadata or {}))
     if not same:

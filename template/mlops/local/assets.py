@@ -87,7 +87,7 @@ class DataOperations(_Versions):
         existing = self._folder / str(data.name) / str(data.version)
         if existing.exists():
             if _same_files(source, existing / "content"):
-                return self.get(str(data.name), str(data.version))
+                return self._with_tags(data, existing / "entity.yml")
             raise ResourceExistsError(f"The data asset {data.name}:{data.version} exists with other content.")
         staging = self._staging()
         if source.is_dir():
@@ -96,6 +96,12 @@ class DataOperations(_Versions):
             (staging / "content").mkdir()
             shutil.copy(source, staging / "content")
         return self._save(data, staging, path="content" if source.is_dir() else f"content/{source.name}")
+
+    def _with_tags(self, data: Data, file: Path) -> Data:
+        """Give a version other tags: they are all that may change of one."""
+        definition = yaml.safe_load(file.read_text(encoding="utf-8")) | {"tags": dict(data.tags or {})}
+        write_text(file, yaml.safe_dump(definition, sort_keys=False, allow_unicode=True))
+        return self.get(str(data.name), str(data.version))
 
 
 class EnvironmentOperations(_Versions):
