@@ -17,6 +17,8 @@ class Result:
     stderr: str
     requests: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
+    # What is wrong with the requests by Azure's published API.
+    problems: list[str] = field(default_factory=list)
     result: Any = None
 
     @property

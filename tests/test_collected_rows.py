@@ -1,4 +1,4 @@
-"""Collected rows, read by the real azure-storage-blob: every row of the window is found, and what is skipped is said."""
+"""Collected rows, read by the real azure-storage-blob: every row is found, and what is skipped is said."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -166,9 +166,7 @@ def test_any_line_is_read_alike_by_retraining_and_spark(record):
 
 
 def test_addresses_are_taken_apart_in_both_forms():
-    long = (
-        "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/other/paths/LocalUpload/1/my rows/größe/"
-    )
+    long = "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/other/paths/LocalUpload/1/my rows/größe/"
     assert place_of(long).store == "other"
     assert place_of(long).path == "LocalUpload/1/my rows/größe"
     assert place_of("azureml://datastores/workspaceblobstore/paths/a").path == "a"
@@ -184,7 +182,9 @@ def test_blobs_of_any_name_are_downloaded(workspace, client, tmp_path, name):
     beside.mkdir()
     (beside / "not mine").write_bytes(b"y")
     container(client).download(name, tmp_path / "here")
-    found = {path.relative_to(tmp_path / "here").as_posix() for path in (tmp_path / "here").rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(tmp_path / "here").as_posix() for path in (tmp_path / "here").rglob("*") if path.is_file()
+    }
     assert found == {f"deeper/{name}.bin", "empty"}
 
 

@@ -20,6 +20,7 @@ from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator, Fault, operation
 from azureml_emulator.identity import TENANT
 from azureml_emulator.transport import Request, Response
+from openapi_check import Checker
 
 
 def environment(emulator: Emulator) -> dict[str, str]:
@@ -103,8 +104,8 @@ def _console(said: io.StringIO) -> None:
 def main() -> None:
     """Run what standard input tells."""
     told = json.load(sys.stdin)
-    emulator = Emulator(Path(told["state"]))
-    results = []
+    emulator, checker = Emulator(Path(told["state"])), Checker()
+    results: list[dict[str, Any]] = []
     try:
         with emulator.answering():
             for step in told["steps"]:
@@ -116,6 +117,7 @@ def main() -> None:
                     results.append(run_python(step["python"], emulator))
                 else:
                     results.append(run_verb(step["arguments"]))
+                results[-1]["problems"] = [problem for one in emulator.requests for problem in checker.problems(one)]
                 results[-1]["requests"] = [operation(request) for request in emulator.requests]
                 results[-1]["urls"] = [f"{request.method} {request.url}" for request in emulator.requests]
     finally:

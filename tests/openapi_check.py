@@ -1,0 +1,133 @@
+"""Holds requests to Azure ML against Azure's published API: addresses, names, verbs and bodies, version by version.
+
+`tests/reference/openapi/` keeps what the API's documents say. What they do not know is in `unknown.yml` there, each
+with a reason; an entry that no request needs any more is a problem too.
+"""
+
+import json
+import re
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from azureml_emulator.transport import Request
+from projects import ROOT
+
+DOCUMENTS = ROOT / "tests" / "reference" / "openapi"
+HOST = "management.azure.com"
+BELOW = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/(?P<path>workspaces/.+)",
+    re.IGNORECASE,
+)
+OPERATION = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.MachineLearningServices/locations/[^/]+/mfe\w+/[^/]+"
+)
+
+
+class Checker:
+    """Checks requests one by one, and counts what was checked by operation and API version."""
+
+    def __init__(self) -> None:
+        self.checked: Counter[str] = Counter()
+        self._used: set[str] = set()
+
+    def problems(self, request: Request) -> list[str]:
+        """Return what is wrong with a request; one to another service than Resource Manager is not looked at."""
+        if request.host != HOST or OPERATION.fullmatch(request.path):
+            return []
+        operation, found = self._check(request)
+        self.checked[operation] += 1
+        return [f"{operation}: {problem}" for problem in found if not self._is_known(f"{operation}: {problem}")]
+
+    def unneeded(self) -> list[str]:
+        """Return the entries of `unknown.yml` that no request has needed."""
+        return [pattern for pattern in known_exceptions() if pattern not in self._used]
+
+    def _is_known(self, problem: str) -> bool:
+        matching = {pattern for pattern in known_exceptions() if re.search(pattern, problem)}
+        self._used |= matching
+        return bool(matching)
+
+    def _check(self, request: Request) -> tuple[str, list[str]]:
+        version = request.query.get("api-version", "")
+        found = BELOW.fullmatch(request.path.rstrip("/"))
+        if not found:
+            return f"{request.method} {request.path}", ["is not an address of Azure ML"]
+        parts = found["path"].split("/")
+        kinds, names = parts[::2], parts[1::2]
+        operation = f"{request.method} {'/'.join(kinds)} {version}"
+        if not (DOCUMENTS / f"{version}.json").exists():
+            return operation, ["the API version is not known"]
+        document = load(version)
+        is_resource = len(kinds) == len(names)
+        resource = "/".join(kinds if is_resource or request.method != "POST" else kinds[:-1])
+        known = {name.lower(): name for name in document["resources"]}.get(resource.lower())
+        if known is None:
+            return operation, [f"there is no resource {resource}"]
+        problems = _names(document, known.split("/"), names)
+        if request.method == "POST":
+            problems += self._action(document, known, kinds, request)
+        elif not is_resource and request.method != "GET":
+            problems.append("only GET is for a collection")
+        elif request.method in ("PUT", "PATCH"):
+            problems += _body(document, document["resources"][known]["body"], request)
+        elif request.method not in ("GET", "DELETE"):
+            problems.append("there is no such verb")
+        return operation, problems
+
+    def _action(self, document: dict[str, Any], resource: str, kinds: list[str], request: Request) -> list[str]:
+        actions = {name.lower(): name for name in document["actions"]}
+        known = actions.get(f"{resource}/{kinds[-1]}".lower())
+        if known is None:
+            return [f"{resource} has no action {kinds[-1]}"]
+        return _body(document, document["actions"][known], request) if request.body else []
+
+
+@cache
+def load(version: str) -> dict[str, Any]:
+    """Return what is kept of an API version."""
+    content: dict[str, Any] = json.loads((DOCUMENTS / f"{version}.json").read_text(encoding="utf-8"))
+    return content
+
+
+@cache
+def known_exceptions() -> dict[str, str]:
+    """Return patterns of problems that are the documents', each with its reason."""
+    content: dict[str, str] = yaml.safe_load((DOCUMENTS / "unknown.yml").read_text(encoding="utf-8")) or {}
+    return content
+
+
+def _names(document: dict[str, Any], kinds: list[str], names: list[str]) -> list[str]:
+    problems = []
+    for depth, name in enumerate(names, 1):
+        resource = document["resources"].get("/".join(kinds[:depth]))
+        if resource and not _validator(document, resource["name"]).is_valid(name):
+            problems.append(f"the name {name!r} is not {json.dumps(resource['name'])}")
+    return problems
+
+
+def _body(document: dict[str, Any], schema: dict[str, Any], request: Request) -> list[str]:
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        return ["the body is not JSON"]
+    problems = []
+    for error in _validator(document, schema).iter_errors(body):
+        cause = _cause(error)
+        problems.append(f"{'.'.join(map(str, cause.absolute_path)) or 'body'}: {cause.message[:300]}")
+    return problems
+
+
+def _cause(error: ValidationError) -> ValidationError:
+    """Return the innermost cause of an error, passing over the alternative that a property is null."""
+    while others := [inner for inner in error.context or () if inner.validator_value != "null"]:
+        error = max(others, key=lambda inner: len(inner.absolute_path))
+    return error
+
+
+def _validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator(schema | {"$defs": document["$defs"]})

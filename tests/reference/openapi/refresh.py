@@ -1,0 +1,169 @@
+"""Makes the schemas of Azure ML's REST API from a checkout of github.com/Azure/bicep-types-az.
+
+Usage: python refresh.py CHECKOUT [COMMIT]; CHECKOUT may be a bare repository.
+
+Microsoft generates those types from the OpenAPI documents of github.com/Azure/azure-rest-api-specs, one file for each
+API version: bodies, names and POST actions are there with their patterns, enumerations and discriminators. The
+documents themselves are several gigabytes.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PROVIDER = "Microsoft.MachineLearningServices"
+FILE = "generated/machinelearningservices/microsoft.machinelearningservices/{version}/types.json"
+# The versions that azure-ai-ml asks for, each for its own kinds of resource.
+VERSIONS = (
+    "2022-02-01-preview",
+    "2022-10-01",
+    "2023-04-01",
+    "2023-04-01-preview",
+    "2023-06-01-preview",
+    "2023-08-01-preview",
+    "2024-01-01-preview",
+    "2024-10-01-preview",
+)
+TYPES = (
+    "workspaces",
+    "workspaces/batchEndpoints",
+    "workspaces/batchEndpoints/deployments",
+    "workspaces/codes",
+    "workspaces/codes/versions",
+    "workspaces/components",
+    "workspaces/components/versions",
+    "workspaces/data",
+    "workspaces/data/versions",
+    "workspaces/datastores",
+    "workspaces/environments",
+    "workspaces/environments/versions",
+    "workspaces/jobs",
+    "workspaces/models",
+    "workspaces/models/versions",
+    "workspaces/onlineEndpoints",
+    "workspaces/onlineEndpoints/deployments",
+    "workspaces/schedules",
+)
+# Only their names are looked at: this project never writes them.
+READ_ONLY = ("workspaces", "workspaces/datastores")
+REQUIRED, GIVEN_BY_THE_ADDRESS = 1, ("apiVersion", "id", "name", "type", "systemData")
+
+Schema = dict[str, Any]
+
+
+class Converter:
+    """Turns the types of one file into JSON schemas that refer to each other by number."""
+
+    def __init__(self, types: list[dict[str, Any]]):
+        self._types = types
+        self.definitions: dict[str, Schema] = {}
+
+    def reference(self, pointer: dict[str, str]) -> Schema:
+        """Return a reference to a type, and see to it that it is defined."""
+        number = pointer["$ref"].removeprefix("#/")
+        if number not in self.definitions:
+            self.definitions[number] = {}
+            self.definitions[number] = self._schema(self._types[int(number)])
+        return {"$ref": f"#/$defs/{number}"}
+
+    def body(self, kind: dict[str, Any]) -> Schema:
+        """Return the schema of a resource's body: what its address says already may be left out."""
+        schema = self._schema(self._types[int(kind["$ref"].removeprefix("#/"))])
+        schema["required"] = [name for name in schema.get("required", []) if name not in GIVEN_BY_THE_ADDRESS]
+        return schema
+
+    def name(self, kind: dict[str, Any]) -> Schema:
+        """Return the schema of a resource's name."""
+        found = self._types[int(kind["$ref"].removeprefix("#/"))]["properties"]["name"]["type"]
+        return self._schema(self._types[int(found["$ref"].removeprefix("#/"))])
+
+    def _schema(self, kind: dict[str, Any]) -> Schema:
+        match kind["$type"]:
+            case "StringType":
+                keys = {"minLength": "minLength", "maxLength": "maxLength", "pattern": "pattern"}
+                return {"type": "string"} | {to: kind[key] for key, to in keys.items() if key in kind}
+            case "StringLiteralType":
+                # Resource Manager compares enumerations without regard to case.
+                return {"type": "string", "pattern": f"^{_any_case(kind['value'])}$"}
+            case "IntegerType":
+                # Bicep has no other numbers: `number` in an OpenAPI document is an integer in these types too.
+                return {"type": "number"}
+            case "BooleanType":
+                return {"type": "boolean"}
+            case "AnyType":
+                return {}
+            case "UnionType":
+                return {"anyOf": [self.reference(element) for element in kind["elements"]]}
+            case "ArrayType":
+                return {"type": "array", "items": self.reference(kind["itemType"])}
+            case "ObjectType":
+                return self._object(kind["properties"], kind.get("additionalProperties"))
+            case "DiscriminatedObjectType":
+                return self._discriminated(kind)
+        raise ValueError(f"unknown type {kind['$type']}")
+
+    def _object(self, properties: dict[str, Any], additional: dict[str, str] | None = None) -> Schema:
+        return {
+            "type": "object",
+            "properties": {
+                name: self.reference(details["type"])
+                if details["flags"] & REQUIRED
+                else {"anyOf": [{"type": "null"}, self.reference(details["type"])]}
+                for name, details in sorted(properties.items())
+            },
+            "required": sorted(name for name, details in properties.items() if details["flags"] & REQUIRED),
+            "additionalProperties": self.reference(additional) if additional else False,
+        }
+
+    def _discriminated(self, kind: dict[str, Any]) -> Schema:
+        """Return one schema for each kind that the discriminator names, and a schema that lets in no other name."""
+        key = kind["discriminator"]
+        cases = []
+        for value, pointer in sorted(kind["elements"].items()):
+            element = self._types[int(pointer["$ref"].removeprefix("#/"))]
+            schema = self._object(kind["baseProperties"] | element["properties"])
+            chosen = {"properties": {key: {"pattern": f"^{_any_case(value)}$"}}, "required": [key]}
+            cases.append({"if": chosen, "then": schema})
+        names = "|".join(_any_case(value) for value in sorted(kind["elements"]))
+        named = {"type": "string", "pattern": f"^({names})$"}
+        return {"type": "object", "properties": {key: named}, "required": [key], "allOf": cases}
+
+
+def convert(types: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is kept of one API version."""
+    converter = Converter(types)
+    resources, actions = {}, {}
+    for kind in types:
+        if kind["$type"] == "ResourceType":
+            name = kind["name"].partition("@")[0].removeprefix(f"{PROVIDER}/")
+            if name in TYPES:
+                body = {} if name in READ_ONLY else converter.body(kind["body"])
+                resources[name] = {"name": converter.name(kind["body"]), "body": body}
+        if kind["$type"] == "ResourceFunctionType":
+            name = kind["resourceType"].removeprefix(f"{PROVIDER}/")
+            if name in TYPES and name not in READ_ONLY[:1]:
+                given = kind.get("input")
+                actions[f"{name}/{kind['name']}"] = converter.reference(given) if given else {}
+    return {"resources": resources, "actions": actions, "$defs": converter.definitions}
+
+
+def _any_case(value: str) -> str:
+    letters = (f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else re.escape(letter) for letter in value)
+    return "".join(letters)
+
+
+def main(checkout: str, commit: str = "HEAD") -> None:
+    """Write a file for each API version."""
+    for version in VERSIONS:
+        command = ["git", "-C", checkout, "show", f"{commit}:{FILE.format(version=version)}"]
+        types = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        content = json.dumps(convert(types), separators=(",", ":"), sort_keys=True)
+        (HERE / f"{version}.json").write_text(f"{content}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
