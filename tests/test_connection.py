@@ -16,6 +16,7 @@ VERBS = {
     "deploy": ["deploy", "--version", "1"],
     "invoke": ["invoke", "--rows", "5"],
     "calibrate": ["calibrate"],
+    "labels": ["labels"],
     "retrain": ["retrain", "--job", "retrain-0123456789abcdef"],
     "triage": ["triage", "retrain"],
     "poll": ["poll"],
@@ -52,7 +53,9 @@ def test_every_verb_that_acts_on_azure_is_tried():
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_verb_ends_in_one_sentence_whatever_azure_answers(name, project, tmp_path):
+def test_verb_ends_in_one_sentence_whatever_azure_answers(name, project, render, tmp_path):
+    # Only monitors of this kind read labels.
+    project = render(monitor_type="advanced") if name == "labels" else project
     steps = [verb(*VERBS[name], environment=STARTED, faults=[{"match": INSIDE, **fault}]) for fault in FAULTS.values()]
     _, *results = run(project, tmp_path / "state", verb("data"), *steps)
     problems = {fault: problem(fault, done.code, done.stderr) for fault, done in zip(FAULTS, results, strict=True)}
