@@ -1,4 +1,4 @@
-"""Blob storage as Azurite answers it: the emulator's is the same to azure-storage-blob, and `mlops` reads both alike."""
+"""Blob storage as Azurite answers it: the emulator answers azure-storage-blob alike, and `mlops` reads both."""
 
 import shutil
 import socket
