@@ -50,7 +50,13 @@ class Metrics(Kind):
                 for (status, model), number in statuses.items()
             ]
         name = {"value": metric, "localizedValue": metric}
-        found = {"id": metric, "type": "Microsoft.Insights/metrics", "name": name, "unit": "Count", "errorCode": "Success"}
+        found = {
+            "id": metric,
+            "type": "Microsoft.Insights/metrics",
+            "name": name,
+            "unit": "Count",
+            "errorCode": "Success",
+        }
         content = {"cost": 0, "timespan": query["timespan"], "interval": "PT1M", "resourceregion": "westeurope"}
         return answer(200, content | {"value": [found | {"timeseries": series}]})
 
