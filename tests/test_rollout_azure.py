@@ -69,7 +69,7 @@ def settings(project, **values):
 def trained(render, tmp_path_factory):
     """A project and its workspace, with thirty versions of a model and no endpoint."""
     project, state = render(), tmp_path_factory.mktemp("azure") / "state"
-    settings(project, watch_minutes=0.02, probes=6)
+    settings(project, watch_minutes=0.01, probes=6)
     deployment = project / "endpoints" / "online" / "deployment" / "deployment.yml"
     text = deployment.read_text(encoding="utf-8")
     deployment.write_text(text.replace("request_timeout_ms: 10000", "request_timeout_ms: 1000"), encoding="utf-8")
