@@ -2,7 +2,9 @@
 
 import filecmp
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,13 @@ from azure.ai.ml import load_component, load_data, load_environment
 from azure.ai.ml.entities import Component, Data, Environment
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-from mlops.files import replace_folder, write_text
+from mlops.files import locked, replace_folder, write_text
+
+# The emulator's workspace, as ids have it.
+WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
+    "/providers/Microsoft.MachineLearningServices/workspaces/local"
+)
 
 
 class _Versions:
@@ -21,9 +29,10 @@ class _Versions:
         self._folder, self._kind, self._load = folder, kind, load
 
     def list(self, name: str | None = None, **_: Any) -> Iterator[Any]:
-        names = [name] if name else sorted(path.name for path in self._folder.glob("*"))
+        names = [name] if name else sorted(path.name for path in self._folder.glob("[!.]*"))
         for known in names:
-            versions = [path.parent.name for path in (self._folder / known).glob("*/entity.yml")]
+            # A name with a dot in front is of a version that is being replaced.
+            versions = [path.parent.name for path in (self._folder / known).glob("[!.]*/entity.yml")]
             for version in sorted(versions, key=lambda text: (len(text), text), reverse=True):
                 yield self.get(known, version)
 
@@ -36,21 +45,27 @@ class _Versions:
         file = self._folder / name / str(version) / "entity.yml"
         if not file.exists():
             raise ResourceNotFoundError(f"There is no {self._kind} {name} with version {version}.")
-        return self._load(file)
+        entity = self._load(file)
+        entity._id = f"{WORKSPACE}/{self._folder.name}/{name}/versions/{version}"
+        return entity
 
     def _save(self, entity: Any, staging: Path, **changes: str) -> Any:
         """Check the entity as the SDK does before sending it, and file it."""
         entity._to_rest_object()
         definition = {key: value for key, value in entity._to_dict().items() if value is not None} | changes
+        definition.pop("id", None)
         write_text(staging / "entity.yml", yaml.safe_dump(definition, sort_keys=False, allow_unicode=True))
         replace_folder(staging, self._folder / entity.name / str(entity.version))
         return self.get(entity.name, str(entity.version))
 
-    def _staging(self) -> Path:
-        staging = self._folder.parent / "staging" / self._folder.name
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        return staging
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """Make a folder for what is being registered: commands beside this one each have their own."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".staging-") as folder:
+            staging = Path(folder) / "version"
+            staging.mkdir()
+            yield staging
 
 
 class DataOperations(_Versions):
@@ -71,22 +86,30 @@ class DataOperations(_Versions):
         Raises:
             ResourceExistsError: the version exists with other content.
         """
-        if str(data.path).startswith("azureml://datastores/"):
-            # A folder that goes on filling, such as a deployment's collected rows, is named, not copied.
-            return self._save(data, self._staging(), path=str(data.path))
-        source = self.content(data).resolve()
+        with self._staging() as staging, locked(self._folder):
+            if str(data.path).startswith("azureml://datastores/"):
+                # A folder that goes on filling, such as a deployment's collected rows, is named, not copied.
+                return self._save(data, staging, path=str(data.path))
+            return self._copy(data, self.content(data).resolve(), staging)
+
+    def _copy(self, data: Data, source: Path, staging: Path) -> Data:
         existing = self._folder / str(data.name) / str(data.version)
         if existing.exists():
             if _same_files(source, existing / "content"):
-                return self.get(str(data.name), str(data.version))
+                return self._with_tags(data, existing / "entity.yml")
             raise ResourceExistsError(f"The data asset {data.name}:{data.version} exists with other content.")
-        staging = self._staging()
         if source.is_dir():
             shutil.copytree(source, staging / "content")
         else:
             (staging / "content").mkdir()
             shutil.copy(source, staging / "content")
         return self._save(data, staging, path="content" if source.is_dir() else f"content/{source.name}")
+
+    def _with_tags(self, data: Data, file: Path) -> Data:
+        """Give a version other tags: they are all that may change of one."""
+        definition = yaml.safe_load(file.read_text(encoding="utf-8")) | {"tags": dict(data.tags or {})}
+        write_text(file, yaml.safe_dump(definition, sort_keys=False, allow_unicode=True))
+        return self.get(str(data.name), str(data.version))
 
 
 class EnvironmentOperations(_Versions):
@@ -97,18 +120,32 @@ class EnvironmentOperations(_Versions):
 
     def create_or_update(self, environment: Environment) -> Environment:
         """Register an environment."""
-        return self._save(environment, self._staging())
+        with self._staging() as staging:
+            return self._save(environment, staging)
 
 
 class ComponentOperations(_Versions):
-    """`ml_client.components`."""
+    """`ml_client.components`: a version keeps the code that it was registered with."""
 
     def __init__(self, folder: Path):
         super().__init__(folder, "component", load_component)
 
     def create_or_update(self, component: Component) -> Component:
-        """Register a component."""
-        return self._save(component, self._staging())
+        """Register a component.
+
+        Raises:
+            ResourceExistsError: the version exists with another specification or other code.
+        """
+        content: Any = component
+        code = (Path(content.base_path) / content.code).resolve()
+        with self._staging() as staging:
+            shutil.copytree(code, staging / "code", ignore=shutil.ignore_patterns("__pycache__"))
+            existing = self._folder / str(component.name) / str(component.version)
+            if existing.exists():
+                if _same_files(staging / "code", existing / "code"):
+                    return self.get(str(component.name), str(component.version))
+                raise ResourceExistsError(f"The component {component.name}:{component.version} exists with other code.")
+            return self._save(component, staging, code="code")
 
 
 def local_path(state: Path, address: str) -> Path:
