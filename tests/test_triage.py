@@ -32,6 +32,7 @@ from mlops.versions import newest_standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))
+PERSONS = replace(PROJECT, cool_down=timedelta(0))
 NOTHING = Known({}, {"3": None}, NOW)
 BREACH = {
     "event_id": "831e1650-001e",
@@ -132,7 +133,7 @@ def test_a_retraining_that_ended_without_a_result_is_repeated_under_another_name
     decision = triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings=three))
     assert (decision.outcome, decision.job) == (Outcome.ALREADY_HANDLED, "")
     assert "was tried 3 times" in decision.reason
-    assert triage_retraining("github-1", replace(NOTHING, retrainings=three), PROJECT.cool_down).outcome == "RETRAIN"
+    assert triage_retraining("github-1", PROJECT, replace(NOTHING, retrainings=three)).outcome == "RETRAIN"
 
 
 def test_a_retraining_that_died_without_a_trace_leaves_its_name_free():
@@ -193,8 +194,8 @@ def test_a_cool_down_holds_back_other_breaches_but_no_person():
     decision = triage(DRIFT, BREACH, PROJECT, recent)
     assert decision.outcome == Outcome.IGNORE
     assert f"{other} started at 2026-11-19 13:00 UTC, less than 24 hours ago" in decision.reason
-    assert triage_retraining("github-1", recent).outcome == Outcome.RETRAIN
-    assert triage_retraining("github-1", recent, PROJECT.cool_down).outcome == Outcome.IGNORE
+    assert triage_retraining("github-1", PERSONS, recent).outcome == Outcome.RETRAIN
+    assert triage_retraining("github-1", PROJECT, recent).outcome == Outcome.IGNORE
     long_ago = {other: Retraining("Completed", NOW - timedelta(hours=24)), "retrain-x": Retraining("Completed")}
     assert triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings=long_ago)).outcome == Outcome.RETRAIN
     failed = replace(NOTHING, retrainings={other: Retraining("Failed", NOW - timedelta(hours=1))})
