@@ -94,7 +94,7 @@ def test_window_is_whole_hours(start, end, expected):
 def test_line_that_was_cut_off_is_skipped_with_a_warning(capsys):
     cut_off = '{"specversion": "1.0", "data": [{"a": 2'
     assert [json.loads(row) for row in rows_as_text(['{"a": 1}', "", cut_off])] == [{"a": 1}]
-    assert "a line that was cut off" in capsys.readouterr().err
+    assert "1 line(s) are cut off" in capsys.readouterr().err
 
 
 def test_rows_of_ones_own_need_no_envelope():

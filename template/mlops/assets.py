@@ -1,40 +1,37 @@
-"""Builds the data assets: labelled rows, the production rows held out from them, and the drift to come."""
+"""Builds the data assets, registers their versions and reads them: on the laptop and in the workspace alike."""
 
+import copy
 import hashlib
+import io
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pandas as pd
 
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import replace_folder
-from mlops.project import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT
+from mlops.mltables import read_folder
+from mlops.partition import partition
+from mlops.project import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT, read_yaml
 from mlops.refusals import is_missing
 from mlops.storage import container, place_of
-from model.contract import Contract, ContractError, check_labelled, load_contract
-from model.split import split
-from model.tables import read_mltable, write_mltable
+from model.contract import ContractError, check_labelled, load_contract
+from model.tables import write_mltable
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Data
 
     from mlops.client import Client
 
-PRODUCTION_SHARE = 0.3
+TRIES = 5
 TO_COME = ROOT / "data" / "to_come"
 LATER = ROOT / "data" / "later"
-
-
-@dataclass(frozen=True)
-class Partition:
-    """The source's rows by when the project meets them; all carry labels, which production learns only later."""
-
-    labelled: pd.DataFrame
-    production: pd.DataFrame
-    later: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -86,33 +83,6 @@ def _is_there(source: str) -> bool:
         raise
 
 
-def partition(rows: pd.DataFrame, contract: Contract) -> Partition:
-    """Keep later rows apart and hold production rows out of the rest at random, by a hash of the identifier.
-
-    Raises:
-        ContractError: a time that is none, or too few rows for every part to have some.
-    """
-    later = _is_later(rows, contract)
-    labelled, production = split(rows[~later], rows.loc[~later, contract.id_column], PRODUCTION_SHARE, "production")
-    if labelled.empty or production.empty:
-        raise ContractError(f"{len(rows)} rows are too few to keep some of them apart as production.")
-    return Partition(labelled, production, rows[later])
-
-
-def _is_later(rows: pd.DataFrame, contract: Contract) -> pd.Series:
-    if not contract.time_column:
-        return pd.Series(False, index=rows.index)
-    times = pd.to_datetime(rows[contract.time_column], utc=True, errors="coerce", format="ISO8601")
-    if times.isna().any():
-        first = rows.loc[times.isna(), contract.time_column].iloc[0]
-        raise ContractError(
-            f"The column '{contract.time_column}' has {first!r}, which is no date or time such as 2026-11-23T09:00."
-        )
-    if not contract.training_until:
-        return pd.Series(False, index=rows.index)
-    return times >= pd.Timestamp(contract.training_until, tz="UTC") + pd.Timedelta(days=1)
-
-
 def register_rows(
     client: "Client",
     definition: Path,
@@ -120,7 +90,7 @@ def register_rows(
     metadata: dict[str, object] | None = None,
     tags: dict[str, str] | None = None,
 ) -> BuiltAsset:
-    """Write rows where the asset's YAML points and register them: a new version unless one holds the same rows.
+    """Register rows, a new version unless one holds the same rows, and write them where the asset's YAML points.
 
     Args:
         client: the workspace.
@@ -129,28 +99,69 @@ def register_rows(
         metadata: what the MLTable file says besides.
         tags: what a new version is tagged with besides.
     """
+    for _ in range(TRIES):
+        built = _register_rows(client, definition, rows, metadata or {}, tags or {})
+        if built:
+            return built
+    raise RunFailedError(
+        f"Other commands registered {TRIES} versions of {read_yaml(definition)['name']} while this one ran: "
+        "run it again when they have ended."
+    )
+
+
+def _register_rows(
+    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object], tags: dict[str, str]
+) -> BuiltAsset | None:
+    """Register rows as the version after the newest; return None if another command took that version meanwhile."""
     from azure.ai.ml import load_data
+    from azure.core.exceptions import ResourceExistsError
 
     asset = load_data(definition)
-    name = str(asset.name)
+    name, folder = str(asset.name), (definition.parent / str(asset.path)).resolve()
     content = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()).hexdigest()
-    versions = versions_of(client, name)
-    same = next((known for known in versions if (known.tags or {}).get("content") == content), None)
-    newest = max((int(str(known.version)) for known in versions), default=0)
-    version = str(same.version if same else newest + 1)
-    asset.version = version
-    asset.tags = {"content": content, "rows": str(len(rows)), **(tags or {})}
-    folder = definition.parent / str(asset.path)
-    write_table(rows, folder, {"name": name, "version": version} | (metadata or {}))
-    if not same:
-        client.data.create_or_update(asset)
+    same = next((known for known in versions_of(client, name) if (known.tags or {}).get("content") == content), None)
+    version = str(same.version if same else _newest(versions_of(client, name, archived=True)) + 1)
+    with _written(rows, folder, {"name": name, "version": version} | metadata) as staging:
+        if not same:
+            asset.version, asset.tags = version, {"content": content, "rows": str(len(rows)), **tags}
+            # From a folder of its own: a command beside this one may write to the asset's folder meanwhile.
+            asset.path = str(staging)
+            try:
+                register(client, asset)
+            except ResourceExistsError:
+                if _newest(versions_of(client, name, archived=True)) < int(version):
+                    raise  # what is in the way is not that version
+                return None
+        replace_folder(staging, folder)
     return BuiltAsset(name, version, len(rows), is_new=same is None)
 
 
-def versions_of(client: "Client", name: str) -> list["Data"]:
-    """Return a data asset's numbered versions, none if it does not exist yet; other versions are somebody else's."""
+def register(client: "Client", asset: "Data") -> None:
+    """Register a version of a data asset, without the schema that the SDK downloads to check an MLTable file.
+
+    The schema is outside of Azure: behind a firewall the SDK waits five seconds for it, then goes on without it.
+    """
+    # Should another version of the SDK have no such method, the copy is as good as the original.
+    data: Any = copy.copy(client.data)
+    data._try_get_mltable_metadata_jsonschema = lambda _: None
+    # The SDK ends each upload with an empty line and the screen's colours.
+    with redirect_stderr(io.StringIO()):
+        data.create_or_update(asset)
+
+
+def versions_of(client: "Client", name: str, archived: bool = False) -> list["Data"]:
+    """Return a data asset's numbered versions, none if it does not exist yet; other versions are somebody else's.
+
+    Args:
+        client: the workspace, or the laptop's emulator of one.
+        name: the asset's name.
+        archived: whether those that were archived are among them: their numbers are taken for ever.
+    """
+    from azure.ai.ml.constants import ListViewType
+
+    view = ListViewType.ALL if archived else ListViewType.ACTIVE_ONLY
     try:
-        return [known for known in client.data.list(name=name) if str(known.version).isdecimal()]
+        return [known for known in client.data.list(name=name, list_view_type=view) if _is_number(str(known.version))]
     except Exception as error:
         if is_missing(error):
             return []
@@ -159,8 +170,16 @@ def versions_of(client: "Client", name: str) -> list["Data"]:
 
 def newest_version(client: "Client", name: str) -> str | None:
     """Return a data asset's newest version."""
-    newest = max((int(str(data.version)) for data in versions_of(client, name)), default=None)
-    return None if newest is None else str(newest)
+    newest = max(versions_of(client, name), key=lambda data: int(str(data.version)), default=None)
+    return None if newest is None else str(newest.version)
+
+
+def _newest(versions: list["Data"]) -> int:
+    return max((int(str(known.version)) for known in versions), default=0)
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdecimal()
 
 
 def read_asset(client: "Client", name: str, version: str) -> pd.DataFrame:
@@ -169,27 +188,38 @@ def read_asset(client: "Client", name: str, version: str) -> pd.DataFrame:
     `mltable` cannot open a datastore by itself outside of a job: on a runner it waits for a person to type a code.
 
     Raises:
-        RunFailedError: the asset's files are gone, or there is no MLTable file among them.
+        RunFailedError: there is no such version, its files are gone, or they cannot be read.
     """
-    data = client.data.get(name, version=version)
+    try:
+        data = client.data.get(name, version=version)
+    except Exception as error:
+        if is_missing(error):
+            raise RunFailedError(f"There is no version {version} of the data asset {name} any more.") from error
+        raise
     address = str(data.path)
-    if not address.startswith("azureml:"):
-        return read_mltable(Path(str(data.base_path)) / address)
+    if "://" not in address:
+        return read_folder(Path(str(data.base_path)) / address, f"{name}:{version}")
     place = place_of(address)
+    store = container(client, place.store)
     with tempfile.TemporaryDirectory() as folder:
-        container(client, place.store).download(place.path, Path(folder))
-        if not (Path(folder) / "MLTable").exists():
-            raise RunFailedError(
-                f"The data asset {name}:{version} has no MLTable file in {address}: its files were deleted or moved. "
-                "Register the next version with `mlops data` or a retraining."
-            )
-        return read_mltable(Path(folder))
+        # Some tools write an address as a URL, with %20 for a space.
+        for path in dict.fromkeys((place.path, unquote(place.path))):
+            store.download(path, Path(folder))
+            if any(Path(folder).iterdir()):
+                break
+        return read_folder(Path(folder), f"{name}:{version}", address)
 
 
 def write_table(rows: pd.DataFrame, folder: Path, metadata: dict[str, object] | None = None) -> None:
     """Replace a table's folder at once; commands that write at the same time each have a folder to write in."""
-    target = folder.resolve()
+    with _written(rows, folder.resolve(), metadata or {}) as staging:
+        replace_folder(staging, folder.resolve())
+
+
+@contextmanager
+def _written(rows: pd.DataFrame, target: Path, metadata: dict[str, object]) -> Iterator[Path]:
+    """Write a table beside the folder that it is for: a folder can only be moved within one file system."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as staging:
-        write_mltable(rows, Path(staging) / target.name, metadata or {})
-        replace_folder(Path(staging) / target.name, target)
+        write_mltable(rows, Path(staging) / target.name, metadata)
+        yield Path(staging) / target.name

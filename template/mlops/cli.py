@@ -53,16 +53,20 @@ def deploy(
         str | None, typer.Option(help="The model version; without it the newest that has not failed.")
     ] = None,
     max_latency_ms: Annotated[
-        float, typer.Option(help="What 95 % of the requests must not take longer than.")
-    ] = 1000.0,
+        float | None,
+        typer.Option(help="What 95 % of the requests must not take longer than; else infra/project.yml's."),
+    ] = None,
     target: Where = None,
 ) -> None:
     """Roll a model version out; anything wrong puts the old one back."""
     from mlops.deploy import deploy, refuse_failed
     from mlops.display import say, show_rollout
-    from mlops.rollout import Limits
+    from mlops.settings import load_settings
 
-    result = deploy(connect(target), version, Limits(milliseconds=max_latency_ms), say)
+    settings = load_settings().rollout
+    if max_latency_ms is not None:
+        settings = settings.within(max_latency_ms)
+    result = deploy(connect(target), version, settings, say)
     show_rollout(result)
     refuse_failed(result)
 
@@ -262,6 +266,9 @@ def run() -> None:
     # The SDK warns on every load which of its classes are experimental.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
+    if not sys.stderr.isatty():
+        # Progress bars of uploads: in a log each step of theirs is a line.
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except Exception as error:

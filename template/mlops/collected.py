@@ -2,13 +2,13 @@
 
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mlops.errors import aside
 from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, read_yaml
-from mlops.records import CORRELATION, Record, problem_of_record, read_records, read_rows
+from mlops.records import CORRELATION, Record, Warn, problem_of_record, read_rows, read_window
 from mlops.storage import Container, container
 from model.contract import Contract
 
@@ -16,39 +16,53 @@ if TYPE_CHECKING:
     from mlops.client import Client
 
 FOLDER = "modelDataCollector"
+PREDICTION = "prediction"
+SCORED_AT = "scored at"
+"""The column with the time of scoring: a name that no feature has, as one may well be called `time`."""
 
 
-def scored_rows(client: "Client", contract: Contract, start: datetime, end: datetime) -> pd.DataFrame:
-    """Return every row scored in a window: identifier, features, prediction and `time`, when it was scored.
+def scored_rows(
+    client: "Client", contract: Contract, start: datetime, end: datetime, warn: Warn = aside
+) -> pd.DataFrame:
+    """Return every row scored in a window: identifier, features, prediction and `scored at`, when it was scored.
 
-    Rows of deployments that no longer exist are among them: labels often arrive after the next rollout.
+    Rows of deployments that no longer exist are among them: labels often arrive after the next rollout. A row that is
+    not what this project's scoring script collects is left out and said.
     """
-    wanted = [contract.id_column, *contract.features, "prediction", "time"]
     store = container(client)
     if ONLINE_ENDPOINT.exists():
-        rows = _collected(store, f"{FOLDER}/{read_yaml(ONLINE_ENDPOINT)['name']}", start, end)
+        rows = _collected(store, contract, f"{FOLDER}/{read_yaml(ONLINE_ENDPOINT)['name']}", start, end, warn)
     else:
-        rows = _batch_rows(store, f"scored/{read_yaml(BATCH_ENDPOINT)['name']}", start, end)
-    return rows.reindex(columns=wanted).dropna(subset=[contract.id_column])
+        rows = _batch_rows(store, f"scored/{read_yaml(BATCH_ENDPOINT)['name']}", start, end, warn)
+    rows = rows.reindex(columns=[contract.id_column, *contract.features, PREDICTION, SCORED_AT])
+    return _understood(rows, contract, warn).reset_index(drop=True)
 
 
-def _collected(store: Container, endpoint: str, start: datetime, end: datetime) -> pd.DataFrame:
+def _collected(
+    store: Container, contract: Contract, endpoint: str, start: datetime, end: datetime, warn: Warn
+) -> pd.DataFrame:
     """Return the rows of every deployment that has ever collected, inputs beside outputs."""
     parts = []
     for deployment in store.folders(f"{endpoint}/"):
-        collections = [
-            _exploded(read_records(store, f"{endpoint}/{deployment}/{name}", start, end, aside))
-            for name in ("model_inputs", "model_outputs")
-        ]
-        if not any(table.empty for table in collections):
-            inputs, outputs = collections
-            parts.append(inputs.merge(outputs.drop(columns="time"), on=CORRELATION))
+        inputs, outputs = (
+            _exploded(read_window(store, f"{endpoint}/{deployment}/{name}", start, end, warn)).reindex(columns=columns)
+            for name, columns in {
+                "model_inputs": [CORRELATION, *contract.features],
+                "model_outputs": [CORRELATION, contract.id_column, PREDICTION, SCORED_AT],
+            }.items()
+        )
+        rows = inputs.merge(outputs, on=CORRELATION)
+        for found, what in ((inputs, "prediction"), (outputs, "features")):
+            if len(found) > len(rows):
+                warn(f"{len(found) - len(rows)} row(s) that {deployment} scored are left out: no {what} could be read.")
+        parts.append(rows)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _batch_rows(store: Container, folder: str, start: datetime, end: datetime) -> pd.DataFrame:
+def _batch_rows(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> pd.DataFrame:
     """Return the rows of batch scoring. They carry no time: the hour of their folder is taken for it."""
-    return pd.DataFrame([row | {"time": hour.isoformat()} for hour, row in read_rows(store, folder, start, end, aside)])
+    found = read_rows(store, folder, start, end, warn)
+    return pd.DataFrame([row | {SCORED_AT: hour.isoformat()} for hour, row in found])
 
 
 def _exploded(records: list[Record]) -> pd.DataFrame:
@@ -56,11 +70,46 @@ def _exploded(records: list[Record]) -> pd.DataFrame:
     problems = Counter(filter(None, map(problem_of_record, records)))
     for problem, count in problems.items():
         aside(f"{count} {problem}: skipped.")
-    return pd.DataFrame(
-        [
-            row | {CORRELATION: f"{record[CORRELATION]}_{number}", "time": record.get("time")}
-            for record in records
-            if not problem_of_record(record)
-            for number, row in enumerate(record["data"])
-        ]
-    )
+    rows = [
+        row | {CORRELATION: f"{record[CORRELATION]}_{number}", SCORED_AT: record.get("time")}
+        for record in records
+        if not problem_of_record(record)
+        for number, row in enumerate(record["data"])
+    ]
+    if not rows:
+        return pd.DataFrame(columns=[CORRELATION], dtype=object)
+    # A record that was sent twice counts once.
+    return pd.DataFrame(rows).drop_duplicates(CORRELATION)
+
+
+def _understood(rows: pd.DataFrame, contract: Contract, warn: Warn) -> pd.DataFrame:
+    """Return the rows that the contract can hold; those without an identifier or with other values are counted."""
+    rows[contract.id_column] = rows[contract.id_column].map(lambda value: str(value) if type(value) is int else value)
+    is_fit = rows[contract.id_column].map(_is_text).astype(bool)
+    for name in contract.features:
+        is_fit &= rows[name].map(_is_number if name in contract.numerical else _is_code).astype(bool)
+    if not is_fit.all():
+        warn(
+            f"{len(rows) - is_fit.sum()} of {len(rows)} collected row(s) have no identifier or do not keep "
+            "src/model/contract.yml: skipped."
+        )
+    return rows[is_fit]
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is text that can be written; JSON can hold half of a surrogate pair, which cannot."""
+    try:
+        return isinstance(value, str) and bool(value) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return value is None or abs(float(value)) != float("inf")
+    except (ValueError, TypeError, OverflowError):
+        return False
+
+
+def _is_code(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float) or _is_text(value) or value == ""

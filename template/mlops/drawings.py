@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mlops.calibrate import PREDICTION
+from mlops.collected import SCORED_AT
 from mlops.days import Drift, rarest
 from mlops.explore import DAY
 from model.contract import Contract
@@ -126,7 +127,7 @@ def _quartiles(axes: Axes, columns: Sequence[pd.Series], usual: pd.Series) -> No
 
 def volumes(days: pd.DataFrame) -> Figure:
     """Draw how many rows were scored in each hour, and on which day they were sent."""
-    hours = pd.to_datetime(days["time"], utc=True, format="ISO8601").dt.floor("h")
+    hours = pd.to_datetime(days[SCORED_AT], utc=True, format="ISO8601").dt.floor("h")
     counts = days.groupby([hours, DAY]).size().unstack(DAY, fill_value=0)
     figure, axes = plt.subplots(figsize=(9, 2.8), layout="constrained")
     bottom = np.zeros(len(counts))

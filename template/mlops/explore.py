@@ -9,11 +9,12 @@ import pandas as pd
 
 from mlops.calibrate import BELOW, PREDICTION, compared_columns
 from mlops.collected import scored_rows
-from mlops.errors import RunFailedError
+from mlops.errors import RunFailedError, aside
 from mlops.local.columns import MetricsError
 from mlops.local.metrics import METRICS_IN_YAML
 from mlops.local.signals import Tables, compute
 from mlops.moment import now
+from mlops.records import Warn
 from model.contract import Contract
 from model.split import REPEAT
 
@@ -34,7 +35,8 @@ def wait_for_rows(client: "Client", contract: Contract, sent: pd.DataFrame, pati
     """
     until = time.monotonic() + patience
     while True:
-        rows = _collected(client, contract, timedelta(hours=3))
+        # What is on its way has arrived by half: nothing is said of it before all is there.
+        rows = _collected(client, contract, timedelta(hours=3), warn=lambda _: None)
         arrived = sent[[contract.id_column]].merge(rows.drop_duplicates(contract.id_column), on=contract.id_column)
         missing = len(sent) - len(arrived)
         if not missing:
@@ -63,9 +65,9 @@ def last_days(client: "Client", contract: Contract, days: int) -> pd.DataFrame:
     return rows.sort_values([DAY, contract.id_column], ignore_index=True)
 
 
-def _collected(client: "Client", contract: Contract, look_back: timedelta) -> pd.DataFrame:
+def _collected(client: "Client", contract: Contract, look_back: timedelta, warn: Warn = aside) -> pd.DataFrame:
     moment = now(client)
-    return scored_rows(client, contract, moment - look_back, moment + timedelta(minutes=1))
+    return scored_rows(client, contract, moment - look_back, moment + timedelta(minutes=1), warn)
 
 
 def measure(

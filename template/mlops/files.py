@@ -1,10 +1,13 @@
 """Writing files so that a run that is killed anywhere leaves the old content or the new, never half of it."""
 
+import fcntl
 import json
 import os
 import shutil
 import stat
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +55,46 @@ def replace_folder(new: Path, target: Path) -> None:
     """Put a finished folder in a target's place; both are on one file system.
 
     A kill between the two renames leaves the old folder beside its place: the next call, or `restored`, puts it back.
+    Commands that replace the same folder at once do so one after the other.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    restored(target)
-    old = _put_aside(target)
-    if target.exists():
-        target.replace(old)
-    new.replace(target)
-    shutil.rmtree(old, ignore_errors=True)
+    with locked(target.parent):
+        _put_back(target)
+        old = _put_aside(target)
+        if target.exists():
+            target.replace(old)
+        new.replace(target)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def restored(target: Path) -> Path:
     """Return a folder, put back in its place if a replacement was interrupted."""
+    if target.parent.exists():
+        with locked(target.parent):
+            _put_back(target)
+    return target
+
+
+def _put_back(target: Path) -> None:
     old = _put_aside(target)
     if old.exists() and not target.exists():
         old.replace(target)
     shutil.rmtree(old, ignore_errors=True)
-    return target
 
 
 def _put_aside(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads that ask for the same folder waiting; a process that dies lets go.
+
+    A lock is not asked for again by the one who holds it: it would wait for itself.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops.assets import LATER, TO_COME, newest_version, read_asset, register_rows, versions_of, write_table
 from mlops.errors import WrongInputError
-from mlops.files import read_json, restored, write_json
+from mlops.files import locked, read_json, restored, write_json
 from mlops.project import LABELS, PRODUCTION_DATA, ROOT, STATE, read_yaml
 from mlops.scoring import score
 from mlops.shifts import Shift, shift_rows
@@ -46,7 +46,8 @@ def window_rows(client: "Client") -> int:
     if not versions:
         raise WrongInputError("There is no production data yet: run `mlops data` first.")
     newest = max(versions, key=lambda data: int(str(data.version)))
-    return min(int((newest.tags or {}).get("rows", MOST_ROWS)), MOST_ROWS)
+    rows = str((newest.tags or {}).get("rows", ""))
+    return min(int(rows), MOST_ROWS) if rows.isascii() and rows.isdecimal() else MOST_ROWS
 
 
 def invoke(
@@ -63,11 +64,21 @@ def invoke(
     """
     contract = load_contract()
     window = production_window(contract, shifts, rows or window_rows(client))
-    labels = window[[contract.id_column, contract.target]]
-    awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
-    write_table(awaiting, AWAITING)
+    _keep_labels(window[[contract.id_column, contract.target]])
     requests = score(client, window[[contract.id_column, *contract.features]], progress)
     return Sent(len(window), requests, tuple(shifts))
+
+
+def _keep_labels(labels: pd.DataFrame) -> None:
+    """Add labels to those that wait for being delivered; commands that do so at once lose none."""
+    with locked(_state()):
+        awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
+        write_table(awaiting, AWAITING)
+
+
+def _state() -> Path:
+    STATE.mkdir(parents=True, exist_ok=True)
+    return STATE
 
 
 def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
@@ -98,10 +109,11 @@ def usual_rows() -> pd.DataFrame:
 
 def next_visit() -> int:
     """Return the number of the window that is sent next: rows may come again, and are then others to a collector."""
-    visits = read_json(VISITS) if VISITS.exists() else {}
-    visit = int(visits.get("count", 0)) + 1
-    write_json(VISITS, {"count": visit})
-    return visit
+    with locked(_state()):
+        visits = read_json(VISITS) if VISITS.exists() else {}
+        visit = int(visits.get("count", 0)) + 1
+        write_json(VISITS, {"count": visit})
+        return visit
 
 
 def visiting(rows: pd.DataFrame, visit: int, contract: Contract) -> pd.DataFrame:
@@ -122,17 +134,21 @@ def next_season(contract: Contract) -> pd.DataFrame:
 
 
 def deliver_labels(client: "Client") -> int:
-    """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in."""
-    if not restored(AWAITING).exists():
-        return 0
-    name = str(read_yaml(LABELS)["name"])
-    known = newest_version(client, name)
-    due = read_mltable(AWAITING)
-    old = read_asset(client, name, known) if known else due.head(0)
-    contract = load_contract()
-    register_rows(client, LABELS, pd.concat([old, due]).drop_duplicates(contract.id_column, ignore_index=True))
-    shutil.rmtree(AWAITING)
-    return len(due)
+    """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in.
+
+    They stand for what your own systems find out about real rows. It is done on the laptop only: on Azure whoever knows
+    the labels registers them.
+    """
+    with locked(_state()):
+        if not restored(AWAITING).exists():
+            return 0
+        name, contract = str(read_yaml(LABELS)["name"]), load_contract()
+        known = newest_version(client, name)
+        due = read_mltable(AWAITING)
+        old = read_asset(client, name, known) if known else due.head(0)
+        register_rows(client, LABELS, pd.concat([old, due]).drop_duplicates(contract.id_column, ignore_index=True))
+        shutil.rmtree(AWAITING)
+        return len(due)
 
 
 def _prepared(folder: Path) -> Path:

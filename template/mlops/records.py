@@ -1,14 +1,15 @@
 """Reads what endpoints wrote by the hour: the data collector's records, and the plain rows of batch scoring.
 
-A folder holds `yyyy/MM/dd/HH/NAME.jsonl`. A window is whole hours: the hour in which it starts is read from its
-beginning, and the hour in which it ends is read too unless the window ends with its first moment. What cannot be read
-is skipped and said, once a file. `src/model/preprocess_production_data.py` has the same rules for Spark.
+A folder holds `yyyy/MM/dd/HH/NAME.jsonl`. A monitor's window is whole hours: the hour in which it starts is read from
+its beginning, and the hour in which it ends is read too unless the window ends with its first moment. A retraining's
+window is exact: of the hours in which it starts and ends, a record's own time decides. What cannot be read is skipped
+and said, once a file. `src/model/preprocess_production_data.py` has the same rules for Spark.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.storage import Container
@@ -16,6 +17,8 @@ from mlops.storage import Container
 HOUR = "%Y/%m/%d/%H"
 FILE = re.compile(r"(?:.*/)?(?P<hour>\d{4}/\d{2}/\d{2}/\d{2})/[^/]+\.jsonl")
 CORRELATION = "correlationid"
+
+FILES_AT_ONCE = 64
 
 UNREADABLE = "line(s) are cut off or hold no record"
 ELSEWHERE = "record(s) are larger than 4 MB, so Azure keeps their rows in other files, which are not read"
@@ -28,7 +31,7 @@ Check = Callable[[Any], str]
 def read_records(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> list[Record]:
     """Return the data collector's records of a window: each has a time, a correlation id and a list of rows.
 
-    The hour of a record's folder is taken for a time that is missing or cannot be read.
+    The hour of a record's folder is taken for a time that is missing or is of another hour.
 
     Args:
         store: where the folder is.
@@ -37,8 +40,15 @@ def read_records(store: Container, folder: str, start: datetime, end: datetime, 
         end: the window's end, with its time zone.
         warn: told what each file holds that is skipped.
     """
-    found = _read(store, folder, start, end, warn, problem_of_record)
-    return [record if _has_time(record) else record | {"time": hour.isoformat()} for hour, record in found]
+    return [record for _, record in _records(store, folder, start, end, warn)]
+
+
+def read_window(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> list[Record]:
+    """Return the records of a window that starts and ends within hours; arguments as in `read_records`.
+
+    What is written a second after the hour counts as written in its folder's hour: it is not lost between two windows.
+    """
+    return [record for moment, record in _records(store, folder, start, end, warn) if start <= moment < end]
 
 
 def read_rows(
@@ -64,11 +74,23 @@ def problem_of_record(record: Any) -> str:
     return "" if is_whole and isinstance(record.get(CORRELATION), str) else UNREADABLE
 
 
-def _has_time(record: Record) -> bool:
+def _records(
+    store: Container, folder: str, start: datetime, end: datetime, warn: Warn
+) -> Iterator[tuple[datetime, Record]]:
+    """Yield the records of a window's hours, each with its time."""
+    for hour, record in _read(store, folder, start, end, warn, problem_of_record):
+        moment = time_within(hour, record.get("time"))
+        yield moment, record | {"time": moment.isoformat()}
+
+
+def time_within(hour: datetime, time: Any) -> datetime:
+    """Return a record's time as far as it is one of its folder's hour, else the end of the hour that is nearer."""
     try:
-        return datetime.fromisoformat(str(record.get("time"))).tzinfo is not None
-    except ValueError:
-        return False
+        moment = datetime.fromisoformat(str(time))
+        return min(max(moment, hour), hour + timedelta(hours=1) - timedelta.resolution).astimezone(UTC)
+    # No time at all, or one without its zone.
+    except (ValueError, TypeError):
+        return hour
 
 
 def hour_of(name: str) -> datetime | None:
@@ -84,23 +106,31 @@ def _read(
     store: Container, folder: str, start: datetime, end: datetime, warn: Warn, check: Check
 ) -> Iterator[tuple[datetime, Record]]:
     files = _files(store, folder, start, end)
-    for (hour, name), content in zip(files, store.read_all([name for _, name in files]), strict=True):
-        skipped: dict[str, list[int]] = {}
-        for number, line in enumerate(content.split(b"\n"), 1):
-            if line.strip():
-                record = _parsed(line)
-                problem = check(record)
-                if problem:
-                    skipped.setdefault(problem, []).append(number)
-                else:
-                    yield hour, record
-        for problem, lines in skipped.items():
-            warn(f"{name}: {len(lines)} {problem}: skipped. The first is line {lines[0]}.")
+    for first in range(0, len(files), FILES_AT_ONCE):
+        part = files[first : first + FILES_AT_ONCE]
+        for (hour, name), content in zip(part, store.read_all([name for _, name in part]), strict=True):
+            for record in _checked(name, content, warn, check):
+                yield hour, record
+
+
+def _checked(name: str, content: bytes, warn: Warn, check: Check) -> Iterator[Record]:
+    skipped: dict[str, list[int]] = {}
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if line.strip():
+            record = _parsed(line)
+            problem = check(record)
+            if problem:
+                skipped.setdefault(problem, []).append(number)
+            else:
+                yield record
+    for problem, lines in skipped.items():
+        warn(f"{name}: {len(lines)} {problem}: skipped. The first is line {lines[0]}.")
 
 
 def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        # Decoded here: `json` would take some bytes for UTF-16.
+        return json.loads(line.decode("utf-8"))
     # A number of thousands of digits and a list in thousands of lists are not JSONDecodeErrors.
     except (ValueError, RecursionError):
         return None

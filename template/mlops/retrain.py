@@ -7,14 +7,14 @@ import pandas as pd
 
 from mlops.assets import newest_version, read_asset, register_rows
 from mlops.client import is_laptop
-from mlops.collected import scored_rows
+from mlops.collected import SCORED_AT, scored_rows
 from mlops.errors import WrongInputError, aside
 from mlops.moment import now
 from mlops.monitor import last_window, rebind_labels
 from mlops.production import deliver_labels
 from mlops.project import LABELLED_DATA, LABELS, read_yaml
 from mlops.training import TrainingResult, train
-from model.contract import Contract, ContractError, check_labelled, load_contract
+from model.contract import Contract, ContractError, cast, check_labelled, load_contract
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -85,16 +85,31 @@ def newly_labelled(
     Raises:
         WrongInputError: no labels were ever registered.
     """
-    labels_name = str(read_yaml(LABELS)["name"])
-    newest = newest_version(client, labels_name)
-    if newest is None:
-        raise WrongInputError(f"There is no data asset {labels_name} yet: run `mlops data` first.")
-    labels = read_asset(client, labels_name, newest)
+    labels = read_labels(client, contract)
     scored = scored_rows(client, contract, start - LOOKBACK, end).drop_duplicates(contract.id_column)
-    rows = scored.merge(labels[[contract.id_column, contract.target]], on=contract.id_column)
+    rows = scored.merge(labels, on=contract.id_column)
     rows = rows[~rows[contract.id_column].isin(old[contract.id_column])]
-    in_window = pd.to_datetime(rows["time"], utc=True, format="ISO8601") >= start
+    in_window = pd.to_datetime(rows[SCORED_AT], utc=True, format="ISO8601") >= start
     ordered = pd.concat([rows[~in_window], rows[in_window]])
     if contract.time_column:
-        ordered = ordered.rename(columns={"time": contract.time_column})
+        ordered = ordered.rename(columns={SCORED_AT: contract.time_column})
     return ordered[[name for name in old if name in ordered]], int(in_window.sum())
+
+
+def read_labels(client: "Client", contract: Contract) -> pd.DataFrame:
+    """Return the newest labels, one for each identifier: the last one, where a label was corrected.
+
+    Raises:
+        WrongInputError: no labels were ever registered, or the newest version of them does not keep the contract.
+    """
+    name = str(read_yaml(LABELS)["name"])
+    newest = newest_version(client, name)
+    if newest is None:
+        raise WrongInputError(f"There is no data asset {name} yet: run `mlops data` first.")
+    columns = [contract.id_column, contract.target]
+    try:
+        labels = cast(read_asset(client, name, newest), contract, columns)
+    except ContractError as error:
+        raise WrongInputError(f"The labels in {name}:{newest} do not keep the contract. {error}") from error
+    # A row whose label is not known yet may be among them.
+    return labels.dropna(subset=columns).drop_duplicates(contract.id_column, keep="last")

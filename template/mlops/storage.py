@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mlops.errors import RunFailedError
+from mlops.refusals import is_missing
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 BLOB_STORE = "workspaceblobstore"
 # Azure writes the long form into assets; people and YAML use the short one.
 ADDRESS = re.compile(
-    r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/"
-    r"(?:providers/Microsoft\.MachineLearningServices/)?workspaces/[^/]+/)?datastores/(?P<store>[^/]+)/paths/(?P<path>.*)"
+    r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/"
+    r"(?:providers/Microsoft\.MachineLearningServices/)?workspaces/[^/]+/)?datastores/(?P<store>[^/]+)/paths/(?P<path>.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 AT_ONCE = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,28 @@ def blob_path(address: str) -> str:
 
 
 def container(client: "Client", store: str = BLOB_STORE) -> Container:
-    """Return a datastore's container, the workspace's default one without a name."""
+    """Return a datastore's container, the workspace's default one without a name.
+
+    Raises:
+        RunFailedError: the workspace has no such datastore, or it does not keep blobs.
+    """
     from mlops.local.client import LocalClient
 
     if isinstance(client, LocalClient):
         # What endpoints scored a moment ago may still be on its way to the collector.
         client.flush()
         return Folder(client.datastore.resolve(f"azureml://datastores/{store}/paths/"))
-    return Blobs(client.datastores.get(store))
+    try:
+        # Without its secrets: a workspace may allow nobody to ask for them.
+        datastore = client.datastores.get(store)
+    except Exception as error:
+        if is_missing(error):
+            raise RunFailedError(
+                f"The workspace has no datastore {store}: look at its datastores in the studio."
+            ) from error
+        raise
+    # The SDK has no public name for the credential that its client signs in with.
+    return Blobs(datastore, client._credential)
 
 
 class Folder:
@@ -116,14 +134,24 @@ class Folder:
 
 
 class Blobs:
-    """A container of Azure's blob storage."""
+    """A container of Azure's blob storage.
 
-    def __init__(self, store: Any):
-        from azure.identity import DefaultAzureCredential
+    Args:
+        store: the datastore; one of Data Lake Storage answers to the same requests, and names its container otherwise.
+        credential: who asks.
+
+    Raises:
+        RunFailedError: the datastore does not keep blobs.
+    """
+
+    def __init__(self, store: Any, credential: Any):
         from azure.storage.blob import ContainerClient
 
+        container = getattr(store, "container_name", None) or getattr(store, "filesystem", None)
+        if not container:
+            raise RunFailedError(f"The datastore {store.name} is a {store.type}, which does not keep blobs.")
         address = f"{store.protocol or 'https'}://{store.account_name}.blob.{store.endpoint or 'core.windows.net'}"
-        self._container = ContainerClient(address, store.container_name, credential=DefaultAzureCredential())
+        self._container = ContainerClient(address, container, credential=credential)
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of all blobs that start with a prefix, in order."""
@@ -145,13 +173,35 @@ class Blobs:
     def download(self, prefix: str, folder: Path) -> None:
         """Copy every blob below a folder's prefix into a folder of this machine."""
         start = f"{prefix.rstrip('/')}/"
-        names = [name for name in self.names(start) if not name.endswith("/")]
-        for name, content in zip(names, self.read_all(names), strict=True):
-            target = folder / name.removeprefix(start)
+        files = files_among(self.names(start))
+
+        def copy(name: str) -> None:
+            target = _within(folder, name.removeprefix(start))
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            with target.open("wb") as stream:
+                self._container.download_blob(name).readinto(stream)
+
+        _at_once(copy, files)
 
 
-def _at_once(read: Callable[[str], bytes], names: Sequence[str]) -> list[bytes]:
+def files_among(names: Sequence[str]) -> list[str]:
+    """Return the blobs that are files: Data Lake Storage and some tools keep a blob for each folder too."""
+    folders = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
+    return [name for name in names if not name.endswith("/") and name not in folders]
+
+
+def _within(folder: Path, name: str) -> Path:
+    """Return where a blob goes.
+
+    Raises:
+        RunFailedError: its name leads out of the folder.
+    """
+    target = (folder / name.lstrip("/")).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise RunFailedError(f"The blob {name} has a name that leads out of its folder: it is not downloaded.")
+    return target
+
+
+def _at_once(work: Callable[[str], T], names: Sequence[str]) -> list[T]:
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(read, names))
+        return list(threads.map(work, names))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops import days, drawings, explore
+from mlops.collected import SCORED_AT
 from mlops.days import Drift, production_day
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.monitor import monitor_file
@@ -30,7 +31,7 @@ def scored(usual, contract):
     drift = Drift(feature, amount=3.0 if feature in contract.numerical else 1.0, first=2, full=2)
     parts = [production_day(contract, day, [drift]).assign(day=day) for day in range(3)]
     moments = pd.date_range("2026-11-24", periods=3, freq="h", tz="UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
-    parts = [part.assign(time=moment) for part, moment in zip(parts, moments, strict=True)]
+    parts = [part.assign(**{SCORED_AT: moment}) for part, moment in zip(parts, moments, strict=True)]
     scored = pd.concat(parts, ignore_index=True)
     labels = usual.set_index(contract.id_column)[contract.target]
     return scored.assign(prediction=scored[contract.id_column].str.partition(REPEAT)[0].map(labels))

@@ -2,7 +2,9 @@
 
 import filecmp
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from azure.ai.ml import load_component, load_data, load_environment
 from azure.ai.ml.entities import Component, Data, Environment
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-from mlops.files import replace_folder, write_text
+from mlops.files import locked, replace_folder, write_text
 
 # The emulator's workspace, as ids have it.
 WORKSPACE = (
@@ -27,9 +29,10 @@ class _Versions:
         self._folder, self._kind, self._load = folder, kind, load
 
     def list(self, name: str | None = None, **_: Any) -> Iterator[Any]:
-        names = [name] if name else sorted(path.name for path in self._folder.glob("*"))
+        names = [name] if name else sorted(path.name for path in self._folder.glob("[!.]*"))
         for known in names:
-            versions = [path.parent.name for path in (self._folder / known).glob("*/entity.yml")]
+            # A name with a dot in front is of a version that is being replaced.
+            versions = [path.parent.name for path in (self._folder / known).glob("[!.]*/entity.yml")]
             for version in sorted(versions, key=lambda text: (len(text), text), reverse=True):
                 yield self.get(known, version)
 
@@ -55,11 +58,14 @@ class _Versions:
         replace_folder(staging, self._folder / entity.name / str(entity.version))
         return self.get(entity.name, str(entity.version))
 
-    def _staging(self) -> Path:
-        staging = self._folder.parent / "staging" / self._folder.name
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        return staging
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """Make a folder for what is being registered: commands beside this one each have their own."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".staging-") as folder:
+            staging = Path(folder) / "version"
+            staging.mkdir()
+            yield staging
 
 
 class DataOperations(_Versions):
@@ -80,16 +86,18 @@ class DataOperations(_Versions):
         Raises:
             ResourceExistsError: the version exists with other content.
         """
-        if str(data.path).startswith("azureml://datastores/"):
-            # A folder that goes on filling, such as a deployment's collected rows, is named, not copied.
-            return self._save(data, self._staging(), path=str(data.path))
-        source = self.content(data).resolve()
+        with self._staging() as staging, locked(self._folder):
+            if str(data.path).startswith("azureml://datastores/"):
+                # A folder that goes on filling, such as a deployment's collected rows, is named, not copied.
+                return self._save(data, staging, path=str(data.path))
+            return self._copy(data, self.content(data).resolve(), staging)
+
+    def _copy(self, data: Data, source: Path, staging: Path) -> Data:
         existing = self._folder / str(data.name) / str(data.version)
         if existing.exists():
             if _same_files(source, existing / "content"):
                 return self._with_tags(data, existing / "entity.yml")
             raise ResourceExistsError(f"The data asset {data.name}:{data.version} exists with other content.")
-        staging = self._staging()
         if source.is_dir():
             shutil.copytree(source, staging / "content")
         else:
@@ -112,7 +120,8 @@ class EnvironmentOperations(_Versions):
 
     def create_or_update(self, environment: Environment) -> Environment:
         """Register an environment."""
-        return self._save(environment, self._staging())
+        with self._staging() as staging:
+            return self._save(environment, staging)
 
 
 class ComponentOperations(_Versions):
@@ -129,14 +138,14 @@ class ComponentOperations(_Versions):
         """
         content: Any = component
         code = (Path(content.base_path) / content.code).resolve()
-        staging = self._staging()
-        shutil.copytree(code, staging / "code", ignore=shutil.ignore_patterns("__pycache__"))
-        existing = self._folder / str(component.name) / str(component.version)
-        if existing.exists():
-            if _same_files(staging / "code", existing / "code"):
-                return self.get(str(component.name), str(component.version))
-            raise ResourceExistsError(f"The component {component.name}:{component.version} exists with other code.")
-        return self._save(component, staging, code="code")
+        with self._staging() as staging:
+            shutil.copytree(code, staging / "code", ignore=shutil.ignore_patterns("__pycache__"))
+            existing = self._folder / str(component.name) / str(component.version)
+            if existing.exists():
+                if _same_files(staging / "code", existing / "code"):
+                    return self.get(str(component.name), str(component.version))
+                raise ResourceExistsError(f"The component {component.name}:{component.version} exists with other code.")
+            return self._save(component, staging, code="code")
 
 
 def local_path(state: Path, address: str) -> Path:

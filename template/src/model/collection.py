@@ -1,6 +1,7 @@
 """Collects what an online deployment scored, for the monitor to read."""
 
 import atexit
+import json
 import logging
 import threading
 from typing import Any
@@ -16,9 +17,10 @@ from model.serving import Rows
 PAUSE = 0.1
 MOST_ROWS = 1000
 # The rows of a record of more than 4 MB are kept in another file, and neither a monitor nor a retraining finds them.
+# What is posted is ASCII, so Azure's own spelling of it is no longer.
 MOST_BYTES = 3_000_000
-# A character is written as up to two escapes, such as \\ud83d\\ude00; a number has up to 25 characters, beside
-# quotes, colon and comma.
+# A character is written as up to two escapes, such as \\ud83d\\ude00; a number has up to 25 characters, beside comma,
+# colon and what may be around it.
 ESCAPED, NUMBER = 12, 32
 
 log = logging.getLogger("azmlinfsrv.collection")
@@ -57,7 +59,11 @@ class Collection:
                 batch, self._waiting = self._waiting, []
             if not batch:
                 return
-            self._collect(batch)
+            try:
+                self._collect(batch)
+            except Exception:
+                # Without this thread nothing would be collected until the deployment starts again.
+                log.exception("%d requests are not collected.", len(batch))
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._is_full(), PAUSE)
 
@@ -90,9 +96,7 @@ def record_parts(inputs: pd.DataFrame, outputs: pd.DataFrame, most: int = MOST_B
     Both collections are cut at the same rows: position and correlation id then belong together. A single row that is
     larger is left out of both.
     """
-    if max(_most_bytes(inputs), _most_bytes(outputs)) <= most:
-        return [slice(0, len(inputs))]
-    if max(len(table.to_json(orient="records")) for table in (inputs, outputs)) <= most:
+    if all(_most_bytes(table) <= most or _bytes(table) <= most for table in (inputs, outputs)):
         return [slice(0, len(inputs))]
     if len(inputs) == 1:
         log.error("A row of more than %d bytes is not collected.", most)
@@ -103,9 +107,16 @@ def record_parts(inputs: pd.DataFrame, outputs: pd.DataFrame, most: int = MOST_B
     return first + [slice(middle + part.start, middle + part.stop) for part in second]
 
 
+def _bytes(table: pd.DataFrame) -> int:
+    """Return how long a record of these rows is, written as the SDK writes it."""
+    return len(table.to_json(orient="records"))
+
+
 def _most_bytes(table: pd.DataFrame) -> int:
     """Return what a record of these rows has at most: far cheaper than writing it, and nearly always enough to know."""
-    total = len(table) * sum(ESCAPED * len(str(name)) + NUMBER for name in table)
+    # pandas escapes slashes too.
+    names = sum(len(json.dumps(str(name))) + str(name).count("/") for name in table)
+    total = len(table) * (names + NUMBER * len(table.columns))
     for name in table:
         if table[name].dtype == object:
             total += ESCAPED * sum(len(value) for value in table[name] if isinstance(value, str))

@@ -3,8 +3,8 @@
 Two kinds of line are understood: the data collector's records, whose `data` array is exploded and whose
 correlation id is numbered (`abc_0`, `abc_1`), and plain rows, such as a batch endpoint writes. Folders are
 `yyyy/MM/dd/HH`; the window is whole hours, its end exclusive unless it stands within an hour. Nested values
-become JSON text. A line that is cut off, a record without a list of rows, and a record of more than 4 MB, whose rows
-Azure keeps in another file, are counted, said and skipped.
+become JSON text. A line that is cut off or is not UTF-8, a record without a list of rows, and a record of more than
+4 MB, whose rows Azure keeps in another file, are counted, said and skipped.
 """
 
 import argparse
@@ -32,30 +32,36 @@ def hours(start: str, end: str) -> list[str]:
     return [(first + timedelta(hours=number)).strftime("%Y/%m/%d/%H") for number in range(count)]
 
 
-def rows_of(line: str) -> Iterator[dict[str, Any]]:
+def rows_of(line: str | bytes) -> Iterator[dict[str, Any]]:
     """Yield the rows of one line; values are numbers, text, booleans or nothing.
 
     Raises:
         ValueError: the line is not a record and not a row; the message says why.
     """
-    try:
-        record = json.loads(line)
-    except RecursionError as error:
-        raise ValueError(UNREADABLE) from error
+    record = _parsed(line)
     if not isinstance(record, dict):
         raise ValueError(UNREADABLE)
-    if "specversion" not in record and "dataref" not in record:
+    if not {"specversion", "dataref"} & record.keys() and not {"data", CORRELATION} <= record.keys():
         yield {name: _flat(value) for name, value in record.items()}
         return
     rows = record.get("data")
     if "dataref" in record and not isinstance(rows, list):
         raise ValueError(ELSEWHERE)
-    is_whole = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
-    if not is_whole or not isinstance(record.get(CORRELATION), str):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(UNREADABLE)
+    if not isinstance(record.get(CORRELATION), str):
         raise ValueError(UNREADABLE)
     for number, row in enumerate(rows):
         flat = {name: _flat(value) for name, value in row.items()}
         yield flat | {CORRELATION: f"{record.get(CORRELATION)}_{number}"}
+
+
+def _parsed(line: str | bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
+    # A number of thousands of digits and a list in thousands of lists are not JSONDecodeErrors.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(UNREADABLE) from error
 
 
 def _flat(value: Any) -> Any:
@@ -67,18 +73,29 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def rows_as_text(lines: Iterable[str]) -> Iterator[str]:
-    """Yield rows as JSON text: Spark infers their columns and types over the whole window."""
+def texts_of(line: str | bytes) -> tuple[list[str], str]:
+    """Return the rows of one line as JSON text, and why there are none if it had to be skipped.
+
+    Text, because Spark then infers their columns and types over the whole window.
+    """
+    if not line.strip():
+        return [], ""
+    try:
+        return [json.dumps(row) for row in rows_of(line)], ""
+    except (ValueError, RecursionError) as error:
+        return [], ELSEWHERE if str(error) == ELSEWHERE else UNREADABLE
+
+
+def rows_as_text(lines: Iterable[str | bytes]) -> Iterator[str]:
+    """Yield the rows of lines as JSON text and say what was skipped."""
     skipped: Counter[str] = Counter()
     for line in lines:
-        if not line.strip():
-            continue
-        try:
-            yield from (json.dumps(row) for row in rows_of(line))
-        except ValueError as error:
-            skipped[str(error) if str(error) == ELSEWHERE else UNREADABLE] += 1
+        texts, problem = texts_of(line)
+        yield from texts
+        skipped[problem] += 1
     for problem, count in skipped.items():
-        print(f"{count} {problem}: skipped.", file=sys.stderr)
+        if problem:
+            print(f"{count} {problem}: skipped.", file=sys.stderr)
 
 
 def main() -> None:
@@ -90,9 +107,13 @@ def main() -> None:
     parser.add_argument("--preprocessed_input_data", required=True)
     arguments = parser.parse_args()
 
+    from pyspark import StorageLevel
     from pyspark.sql import SparkSession
+    from pyspark.sql.functions import col, input_file_name
 
     spark = SparkSession.builder.appName("preprocess_production_data").getOrCreate()
+    # A row may have a key `Age` beside another row's `age`.
+    spark.conf.set("spark.sql.caseSensitive", "true")
     root = arguments.input_data.rstrip("/")
     folders = hours(arguments.data_window_start, arguments.data_window_end)
     files = [file for folder in folders for file in files_in(spark, f"{root}/{folder}/*.jsonl")]
@@ -101,8 +122,13 @@ def main() -> None:
             f"There is no data in {root} from {arguments.data_window_start} to {arguments.data_window_end}: "
             "nothing was collected in this window."
         )
-    rows = spark.sparkContext.textFile(",".join(files)).mapPartitions(rows_as_text)
-    table = spark.read.json(rows)
+    # Bytes: as text, what is not UTF-8 would have become question marks already.
+    lines = spark.read.text(files, lineSep="\n").select(col("value").cast("binary"), input_file_name())
+    read = lines.rdd.map(lambda line: (texts_of(bytes(line[0])), line[1])).persist(StorageLevel.MEMORY_AND_DISK)
+    skipped = read.filter(lambda line: bool(line[0][1])).map(lambda line: (line[1], line[0][1])).countByValue()
+    for (file, problem), count in sorted(skipped.items()):
+        print(f"{file}: {count} {problem}: skipped.", file=sys.stderr)
+    table = spark.read.json(read.flatMap(lambda line: line[0][0]))
     if not table.columns:
         raise SystemExit(f"No record in {root} holds rows: nothing of this window can be read.")
     write_table(spark, table, arguments.preprocessed_input_data)
