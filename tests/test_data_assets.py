@@ -18,10 +18,11 @@ from azureml_emulator import identity
 from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
-from mlops import assets
+from mlops import assets, retrain
 from mlops.assets import newest_version, read_asset, register_rows, versions_of
-from mlops.errors import RunFailedError
+from mlops.errors import RunFailedError, WrongInputError
 from mlops.storage import _within, files_among
+from model.contract import Contract
 from model.tables import write_mltable
 
 NAME = "diabetes-model-data"
@@ -386,3 +387,51 @@ def test_entities_of_the_sdk_are_what_is_registered(workspace, client, definitio
     found = client.data.get(NAME, version="1")
     assert isinstance(found, Data)
     assert json.loads(found.tags["rows"]) == 2
+
+
+# Labels, which the project's own systems register
+
+CONTRACT = Contract(
+    task="regression",
+    target="target",
+    classes=(),
+    numerical=("age",),
+    categorical=(),
+    id_column="row_id",
+    time_column=None,
+    training_until=None,
+    source="model.datasets.diabetes:load",
+    path=None,
+)
+KNOWN = {"a": 1.0, "b": 2.0}
+LABELS = {
+    "plain": (pd.DataFrame({"row_id": ["a", "b"], "target": [1.0, 2.0]}), KNOWN),
+    "one was corrected": (pd.DataFrame({"row_id": ["a", "b", "a"], "target": [9.0, 2.0, 1.0]}), KNOWN),
+    "some are not known yet": (pd.DataFrame({"row_id": ["a", "b", "c"], "target": [1.0, 2.0, None]}), KNOWN),
+    "identifiers are numbers": (pd.DataFrame({"row_id": [1, 2], "target": [1, 2]}), {"1": 1.0, "2": 2.0}),
+    "numbers are text": (pd.DataFrame({"row_id": ["a", "b"], "target": ["1", "2.0"]}), KNOWN),
+    "with more columns": (pd.DataFrame({"more": [0, 0], "target": [1.0, 2.0], "row_id": ["a", "b"]}), KNOWN),
+    "without a target": (pd.DataFrame({"row_id": ["a"]}), "The data has no column 'target'"),
+    "without identifiers": (pd.DataFrame({"target": [1.0]}), "The data has no column 'row_id'"),
+    "words for numbers": (pd.DataFrame({"row_id": ["a"], "target": ["high"]}), "holds numbers, but row 1 has 'high'"),
+    "no rows": (pd.DataFrame({"row_id": [], "target": []}), "The data has no column 'row_id'"),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_labels_of_any_kind_are_joined_or_refused_with_a_sentence(workspace, client, definition, monkeypatch, case):
+    rows, expected = LABELS[case]
+    monkeypatch.setattr(retrain, "LABELS", definition)
+    register_rows(client, definition, rows)
+    if isinstance(expected, str):
+        with pytest.raises(WrongInputError, match=f"{NAME}:1 do not keep the contract. .*{expected}"):
+            retrain.read_labels(client, CONTRACT)
+    else:
+        found = retrain.read_labels(client, CONTRACT)
+        assert dict(zip(found["row_id"], found["target"], strict=True)) == expected
+
+
+def test_labels_that_were_never_registered_are_wrong_input(workspace, client, definition, monkeypatch):
+    monkeypatch.setattr(retrain, "LABELS", definition)
+    with pytest.raises(WrongInputError, match="run `mlops data` first"):
+        retrain.read_labels(client, CONTRACT)
