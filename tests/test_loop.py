@@ -100,8 +100,8 @@ def test_loop_closes_through_every_stage(closed):
     assert {stage["status"] for stage in closed[1]["stages"]} == {"done"}
 
 
-def test_alarm_is_quiet_before_drift_rings_with_it_and_is_quiet_again(stages):
-    assert [bool(stages[name]["facts"]["alarms"]) for name in ("quiet", "breach", "quiet_again")] == [
+def test_monitor_alerts_at_the_drift_not_before_it_and_not_after_the_redeployment(stages):
+    assert [bool(stages[name]["facts"]["alerts"]) for name in ("quiet", "breach", "quiet_again")] == [
         False,
         True,
         False,
@@ -159,7 +159,7 @@ def test_payload_decides_which_version_is_deployed(stages):
 
 def test_several_signals_of_one_breach_start_one_retraining(stages, after):
     decisions = [hop["outcome"] for hop in stages["retrain"]["facts"]["hops"] if hop["hop"].endswith(": Decide")]
-    assert len(decisions) == len(stages["breach"]["facts"]["alarms"]) > 1
+    assert len(decisions) == len(stages["breach"]["facts"]["alerts"]) > 1
     assert sum(text.startswith("RETRAIN") for text in decisions) == 1
     assert len([job for job in after["jobs"] if job.startswith("retrain-")]) == 1
 
@@ -184,25 +184,25 @@ def test_nothing_runs_on_after_the_loop(closed):
 
 
 @pytest.mark.loops
-def test_loop_without_drift_rings_no_alarm(render):
+def test_loop_without_drift_ends_without_an_alert(render):
     done, result = loop(render(), "--shift", "none")
-    assert (done.code, result["outcome"]) == (1, "no_alarm"), done.stdout + done.stderr
+    assert (done.code, result["outcome"]) == (1, "no_alert"), done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_labels_that_are_noise_promote_nothing_and_the_alarm_goes_on(render):
+def test_labels_that_are_noise_promote_nothing_and_the_monitor_goes_on_alerting(render):
     project = render()
     done, result = loop(project, "--shift", "label_noise")
     assert (done.code, result["outcome"]) == (1, "retained"), done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_another_drift_after_a_closed_loop_rings_again(closed):
+def test_another_drift_after_a_closed_loop_is_an_alert_again(closed):
     project, _ = closed
     _, result = loop(project, "--shift", "scale")
     stages = {stage["name"]: stage for stage in result["stages"]}
-    assert stages["quiet"]["facts"]["alarms"] == []
-    assert stages["breach"]["facts"]["alarms"] != []
+    assert stages["quiet"]["facts"]["alerts"] == []
+    assert stages["breach"]["facts"]["alerts"] != []
 
 
 @pytest.mark.slow
@@ -212,6 +212,35 @@ def test_loop_killed_in_each_stage_goes_on_and_closes(render):
         kill_in(project, stage)
     done, result = loop(project)
     assert (done.code, result["outcome"]) == (0, "closed"), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trigger", ["logic_app", "scheduled"])
+def test_loop_goes_on_after_a_retraining_whose_step_died(render, trigger):
+    project = render(trigger=trigger)
+    kill_in(project, "retrain")
+    step = project / "src" / "model" / "train.py"
+    code = step.read_text(encoding="utf-8")
+    step.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", encoding="utf-8")
+    done, result = loop(project)
+    assert done.code == 1
+    assert "Traceback" not in done.stderr
+    step.write_text(code, encoding="utf-8")
+    done, result = loop(project)
+    assert (done.code, result["outcome"]) == (0, "closed"), done.stdout + done.stderr
+    assert next(stage["facts"]["job"] for stage in result["stages"] if stage["name"] == "retrain").endswith("-2")
+
+
+@pytest.mark.slow
+def test_loop_whose_collector_is_broken_does_not_close(render):
+    project = render()
+    collection = project / "src" / "model" / "collection.py"
+    text = collection.read_text(encoding="utf-8").replace("if self._inputs or self._outputs:", "if False:")
+    collection.write_text(text, encoding="utf-8")
+    done, result = loop(project)
+    assert (done.code, result["outcome"]) == (1, "not_measured"), done.stdout + done.stderr
+    assert "Not every row that was scored has been collected" in done.stderr
+    assert mlops(project, "monitor").code == 1
 
 
 def kill_in(project, stage):

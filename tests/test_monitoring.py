@@ -4,15 +4,24 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from azure.ai.ml.entities import Data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops.display import show_monitor
+from mlops.errors import RunFailedError
 from mlops.local.attribution import cumulative_gain, gain
-from mlops.local.signals import SignalResult, Tables, breach_tag, compute
-from mlops.monitor import COLLECTED
+from mlops.local.client import LocalClient
+from mlops.local.monitoring import DRIFT, NOTHING, MonitorRun, Window, from_json, run_signals, to_json
+from mlops.local.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
+from mlops.monitor import COLLECTED, refuse_unmeasured
 from model.preprocess_production_data import hours, rows_as_text, rows_of
 from projects import ROOT
 
@@ -132,8 +141,125 @@ def test_breach_tag_reads_as_azures(tables):
     assert json.loads(third[2:-2]).keys() == json.loads(text.split("\n")[2][2:-2]).keys()
 
 
-def test_signal_that_alerts_nobody_says_so():
-    assert SignalResult("s", "data_drift", (), (), False).alert_enabled is False
+WITHIN, BEYOND = (Measurement("a", "numerical", "m", value, 1.0, value > 1) for value in (0.5, 2.0))
+NOTE = "No label of a row in this window has come in yet."
+
+
+def signal(kind, *measurements, enabled=True, notes=()):
+    return SignalResult(f"m_{kind}", kind, measurements, notes, enabled)
+
+
+def monitor_run(*signals):
+    return MonitorRun("m-1", "m", "2026-11-20T09:00:00+00:00", "2026-11-20T10:00:00+00:00", signals)
+
+
+@pytest.mark.parametrize(
+    ("signals", "state"),
+    [
+        ([signal("data_drift", WITHIN), signal("data_quality", WITHIN)], State.NO_ALERT),
+        ([signal("data_drift"), signal("data_quality", BEYOND)], State.ALERT),
+        ([signal("data_drift"), signal("prediction_drift"), signal("custom")], State.NOT_MEASURED),
+        # Labels come late: a performance that is not known yet says nothing about the window.
+        ([signal("data_drift", WITHIN), signal("custom", notes=(NOTE,))], State.NO_ALERT),
+        ([signal("data_drift"), signal("custom", WITHIN)], State.NOT_MEASURED),
+        ([signal("data_drift"), signal("prediction_drift", WITHIN)], State.NO_ALERT),
+        ([signal("data_drift"), signal("data_quality", WITHIN)], State.NOT_MEASURED),
+        ([signal("data_quality", WITHIN)], State.NO_ALERT),
+        ([signal("data_drift", BEYOND, enabled=False)], State.NO_ALERT),
+        ([], State.NOT_MEASURED),
+    ],
+)
+def test_run_that_measured_nothing_is_neither_an_alert_nor_none(signals, state):
+    found = monitor_run(*signals)
+    assert found.state is state
+    assert from_json(json.loads(json.dumps(to_json(found)))).state is state
+
+
+kinds = st.sampled_from([*DRIFT, "data_quality", "custom"])
+any_signal = st.builds(
+    lambda kind, measurements, enabled: signal(kind, *measurements, enabled=enabled),
+    kinds,
+    st.lists(st.sampled_from([WITHIN, BEYOND]), max_size=3),
+    st.booleans(),
+)
+
+
+@given(st.lists(any_signal, max_size=6))
+def test_no_alert_is_said_only_of_what_was_measured(signals):
+    found = monitor_run(*signals)
+    assert (found.state is State.ALERT) == bool(found.breached) == bool(found.tags)
+    if found.state is State.NO_ALERT:
+        assert any(each.measurements for each in signals)
+    if not any(each.measurements for each in signals):
+        assert found.state is State.NOT_MEASURED
+        with pytest.raises(RunFailedError, match="was not measured"):
+            refuse_unmeasured(found)
+    else:
+        assert len(found.unmeasured) < len(signals)
+
+
+def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
+    found = monitor_run(signal("data_drift", notes=(NOTHING,)), signal("data_quality", notes=(NOTHING,)), signal("custom"))
+    show_monitor(found)
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1] == "NOT MEASURED: m_data_drift, m_data_quality, m_custom"
+    with pytest.raises(RunFailedError) as caught:
+        refuse_unmeasured(found)
+    assert str(caught.value).startswith(
+        "The window from 2026-11-20T09:00 to 2026-11-20T10:00 was not measured: Nothing was collected in this window "
+        "(m_data_drift, m_data_quality); No feature has a threshold and rows on both sides (m_custom)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("signals", "last"),
+    [
+        ([signal("data_drift", BEYOND), signal("data_quality", WITHIN)], "ALERT: m_data_drift"),
+        ([signal("data_drift", WITHIN), signal("custom", notes=(NOTE,))], "NO ALERT; not measured: m_custom"),
+        ([signal("data_drift", WITHIN)], "NO ALERT"),
+    ],
+)
+def test_the_last_line_says_what_the_run_as_a_whole_says(capsys, signals, last):
+    show_monitor(monitor_run(*signals))
+    refuse_unmeasured(monitor_run(*signals))
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_signal_whose_alerts_are_off_says_so(capsys):
+    found = signal("data_drift", BEYOND, enabled=False)
+    assert found.state is State.NO_ALERT
+    show_monitor(monitor_run(found))
+    assert "its alerts are off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["nothing at all", "another hour"])
+def test_every_kind_of_signal_bears_a_window_without_rows(tmp_path, others):
+    client, end = LocalClient(tmp_path), datetime(2026, 11, 20, 10, tzinfo=UTC)
+    rows = "azureml://datastores/workspaceblobstore/paths/modelDataCollector/e/d/model_outputs"
+    client.data.create_or_update(Data(name="rows", version="1", type="uri_folder", path=rows))
+    if others:
+        earlier = client.datastore.resolve(rows) / "2026/11/20/08/a.jsonl"
+        earlier.parent.mkdir(parents=True)
+        earlier.write_text(json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"prediction": 1}]}))
+    prepared = {"input_data": {"path": "azureml:rows:1"}, "pre_processing_component": "azureml:prepare:1.0.0"}
+    signals = {
+        "drift": {"type": "data_drift"},
+        "predictions": {"type": "prediction_drift"},
+        "attribution": {"type": "feature_attribution_drift"},
+        "quality": {"type": "data_quality", "production_data": prepared},
+        "performance": {"type": "custom", "input_data": {"production_data": prepared}, "metric_thresholds": []},
+    }
+    definition = {
+        "create_monitor": {
+            "monitoring_target": {"endpoint_deployment_id": "azureml:e:d"},
+            "monitoring_signals": signals,
+        }
+    }
+    window = Window(client.datastore, definition, end - timedelta(hours=1), end, tmp_path / "run")
+    found = run_signals(definition, window, client.datastore, tmp_path / "run")
+    assert [(each.name, each.state, each.notes) for each in found] == [
+        (name, State.NOT_MEASURED, (NOTHING,)) for name in signals
+    ]
 
 
 def test_equal_rankings_gain_all_and_turned_ones_less():

@@ -1,94 +1,285 @@
-"""The way without Event Grid: what the poll finds, what it tells GitHub, and what it leaves alone."""
+"""The way without Event Grid, by the real SDK: what the poll finds, what it tells GitHub and what it leaves alone."""
 
-from dataclasses import dataclass, field
+import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mlops.errors import RunFailedError, WrongInputError
+from azure_runs import run, verb
+from mlops.dispatched import AGAIN_AFTER, MOST, Memory
 from mlops.local.bridge import deliver
 from mlops.local.events import model_registered
 from mlops.local.github import TOKEN, GitHub
-from mlops.poll import BREACH_TAG, poll
 from mlops.settings import load_settings
-from mlops.triage import retraining_name
+from mlops.triage import retraining_names
+from projects import python
 
-TAG = "The signal 'diabetes_monitor_data_drift' has failed due to one or more features violating metric thresholds."
+NOW = datetime(2026, 11, 20, 12, 7, 33, tzinfo=UTC)
+
+# A workspace in which jobs, runs and versions of the model stand as they are told.
+WORKSPACE = """
+from datetime import UTC, datetime, timedelta
+from mlflow import MlflowClient
+from mlops.project import model_name
+
+arm, documents = emulator.arm, emulator.arm.documents
+TAG = "azureml_modelmonitor_threshold_breached"
+
+def stamp(document, hours):
+    document["systemData"]["createdAt"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    return document
+
+def job(name, hours=1, status="Completed", kind="Pipeline", display=None):
+    properties = {"jobType": kind, "status": status, "displayName": display or name, "jobs": {}, "inputs": {},
+                  "outputs": {}, "tags": {}, "properties": {}, "services": {}, "settings": {}}
+    documents.put(f"jobs/{name}", stamp(arm.jobs.named(f"jobs/{name}", name, properties), hours))
+    arm.jobs.put_run(name, status)
+
+def step(name, parent, status="Completed", signal=""):
+    text = f"The signal '{signal}' has failed due to one or more features violating metric thresholds."
+    arm.jobs.put_run(name, status, parent=parent, root="root", tags={TAG: text} if signal else {})
+
+def monitor_run(name, signal, hours=1, status="Completed", depth=2, display=None):
+    job(name, hours, status, display=display)
+    parent = name
+    for level in range(depth - 1):
+        step(f"{name}-{level}", parent)
+        parent = f"{name}-{level}"
+    step(f"{name}-compute", parent)
+    step(f"{name}-evaluate", parent, status, signal)
+
+def version(number, **tags):
+    registry = MlflowClient(arm.models.tracking_uri)
+    if not registry.search_registered_models(f"name='{model_name()}'"):
+        registry.create_registered_model(model_name())
+    while len(registry.search_model_versions(f"name='{model_name()}'")) < number:
+        registry.create_model_version(model_name(), "file:///nowhere")
+    path = f"models/{model_name()}/versions/{number}"
+    properties = {"modelType": "mlflow_model", "modelUri": "azureml://x", "tags": tags, "flavors": {}, "properties": {}}
+    documents.put(path, arm.models.named(path, str(number), properties))
+
+def strangers():
+    labelling = {"jobType": "Labeling", "status": "Completed", "displayName": "labels"}
+    nothing = {"jobType": "Pipeline", "status": "Completed", "jobs": {"a": {"type": "what"}}, "inputs": {"x": 1}}
+    named = [arm.jobs.named(f"jobs/s{n}", f"s{n}", p) for n, p in enumerate((labelling, nothing))]
+    arm.jobs.strangers = [stamp(document, 1) for document in named]
+"""
 
 
-def job(name: str, hours: float = 1, status: str = "Completed", **tags: str) -> SimpleNamespace:
-    created = datetime.now(UTC) - timedelta(hours=hours)
-    return SimpleNamespace(name=name, status=status, tags=tags, creation_context=SimpleNamespace(created_at=created))
+def setup(*lines: str) -> dict:
+    return {"python": "\n".join([WORKSPACE, *lines])}
 
 
-@dataclass
-class Workspace:
-    """Answers as azure-ai-ml's client does: jobs with the newest first, steps under their root."""
+class Polls:
+    """A project that polls: its workspace is as `steps` make it, and each `None` among them is a poll."""
 
-    roots: list = field(default_factory=list)
-    steps: dict = field(default_factory=dict)
-    versions: dict = field(default_factory=dict)
+    def __init__(self, project, state):
+        self.project, self.state = project, state
 
-    @property
-    def jobs(self):
-        return SimpleNamespace(
-            list=lambda parent_job_name=None: self.steps.get(parent_job_name, []) if parent_job_name else self.roots
-        )
+    def __call__(self, *steps, outages=()):
+        with GitHub(load_settings(self.project).github.repository, outages) as github:
+            environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN}
+            poll = verb("poll", environment=environment)
+            done = run(self.project, self.state, *(step or poll for step in steps))
+        sent = [(item.event_type, item.client_payload) for item in github.dispatches if item.status == 204]
+        return [result for result, step in zip(done, steps, strict=True) if step is None], sent
 
-    @property
-    def models(self):
-        models = [SimpleNamespace(version=version, tags=tags) for version, tags in self.versions.items()]
-        return SimpleNamespace(list=lambda name: models)
+
+@pytest.fixture(scope="module")
+def project(render):
+    return render(trigger="scheduled")
 
 
 @pytest.fixture
-def poll_once(render):
-    settings = load_settings(render(trigger="scheduled"))
-
-    def run(workspace: Workspace, outages: list[int] | None = None, token: str = TOKEN):
-        with GitHub(settings.github.repository, outages or []) as github:
-            found = poll(workspace, settings, {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": token})
-        sent = [(item.event_type, item.client_payload) for item in github.dispatches]
-        return [decision.outcome.value for _, decision in found], sent
-
-    return run
+def polls(project, tmp_path):
+    return Polls(project, tmp_path / "state")
 
 
-def test_a_breach_is_sent_until_its_retraining_exists(poll_once):
-    inner = job("data_drift_1")
-    inner.type = "pipeline"
-    steps = {"monitor_1": [job("compute_1"), inner], "data_drift_1": [job("evaluate_1", **{BREACH_TAG: TAG})]}
-    outcomes, sent = poll_once(Workspace([job("monitor_1"), job("other")], steps))
-    assert outcomes == ["RETRAIN"]
-    assert sent[0][0] == "drift-detected"
-    assert sent[0][1]["root_run_id"] == "monitor_1"
-    assert sent[0][1]["signal"] == "diabetes_monitor_data_drift"
-    started = Workspace([job(retraining_name("monitor_1")), job("monitor_1")], steps)
-    assert poll_once(started) == (["ALREADY_HANDLED"], [])
+def outcomes(result):
+    assert result.code == 0, result.said
+    return [line.split(": ")[1] for line in result.stdout.splitlines()]
 
 
-def test_old_breaches_and_running_steps_are_left_alone(poll_once):
-    steps = {name: [job("evaluate", status=status, **{BREACH_TAG: TAG})] for name, status in
-             {"old": "Completed", "new": "Running"}.items()}  # fmt: skip
-    outcomes, sent = poll_once(Workspace([job("new"), job("old", hours=49)], steps))
-    assert (outcomes, sent) == (["IGNORE"], [])
+SIGNAL = "diabetes_monitor_data_drift"
 
 
-def test_the_newest_model_without_a_rollout_is_sent(poll_once):
-    workspace = Workspace(versions={"1": {"rollout": "deployed"}, "2": {}, "10": {}})
-    outcomes, sent = poll_once(workspace)
-    assert outcomes == ["IGNORE", "DEPLOY"]
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_a_breach_is_found_at_whatever_depth_and_sent_once(polls, depth):
+    found, sent = polls(
+        setup(
+            "version(1, rollout='deployed')",
+            f"monitor_run('run_1', '{SIGNAL}', depth={depth}, display='diabetes-monitor-20261120T031500Z')",
+            "strangers()",
+        ),
+        None,
+        None,
+    )
+    assert [outcomes(result) for result in found] == [["RETRAIN"], ["ALREADY_HANDLED"]]
+    ((event_type, payload),) = sent
+    assert event_type == "drift-detected"
+    assert (payload["root_run_id"], payload["run_id"], payload["signal"]) == ("run_1", "run_1-evaluate", SIGNAL)
+    assert payload["status"] == "Completed"
+    assert "GitHub was told of it at" in found[1].stdout
+
+
+def test_a_monitors_run_is_found_though_nothing_of_it_carries_the_monitors_name(polls):
+    found, sent = polls(
+        setup("version(1, rollout='deployed')", f"monitor_run('a1', '{SIGNAL}', display='some words')"), None
+    )
+    assert [payload["root_run_id"] for _, payload in sent] == ["a1"], found
+
+
+def test_only_this_projects_runs_are_read(polls):
+    display = "diabetes-monitor-20261120T031500Z"
+    (found,), sent = polls(
+        setup(
+            "version(1, rollout='deployed')",
+            *(f"monitor_run('other_{number}', 'churn_monitor_data_drift', display='churn-monitor')" for number in range(4)),
+            *(f"job('training_{number}')" for number in range(20)),
+            "job('command', kind='Command')",
+            f"monitor_run('old', '{SIGNAL}', hours=49, display='{display}')",
+            f"monitor_run('going', '{SIGNAL}', status='Running', display='{display}')",
+            f"monitor_run('ours', '{SIGNAL}', hours=30, display='{display}')",
+        ),
+        None,
+    )
+    assert sorted(outcomes(found)) == ["IGNORE", "RETRAIN"]
+    assert [payload["root_run_id"] for _, payload in sent] == ["ours"]
+    children = [url for url in found.urls if "/children" in url]
+    assert children
+    assert [url for url in children if "other_" in url or "training_" in url or "old" in url] == []
+
+
+def test_a_retraining_that_failed_is_sent_again_and_one_that_runs_is_not(polls):
+    first, second, _ = retraining_names("run_1")
+    run_1 = f"monitor_run('run_1', '{SIGNAL}', display='diabetes-monitor')"
+    found, sent = polls(
+        setup("version(1, rollout='deployed')", run_1),
+        None,
+        setup(f"job('{first}', status='Running')"),
+        None,
+        setup(f"job('{first}', status='Failed')"),
+        None,
+        None,
+        setup(f"job('{second}', status='Completed')"),
+        None,
+    )
+    wanted = ["RETRAIN", "ALREADY_HANDLED", "RETRAIN", "ALREADY_HANDLED", "ALREADY_HANDLED"]
+    assert [outcomes(result) for result in found] == [[outcome] for outcome in wanted]
+    assert f"{first} ended as Failed" in found[2].stdout
+    assert len(sent) == 2
+
+
+def test_the_newest_model_without_a_rollout_is_sent_once_and_not_its_predecessors(polls):
+    found, sent = polls(
+        setup("version(1, rollout='deployed')", "version(2)", "version(10)", "version(11, rollout='failed')"),
+        None,
+        None,
+        setup("version(10, rollout='deployed')"),
+        None,
+    )
+    assert [outcomes(result) for result in found] == [["DEPLOY"], ["ALREADY_HANDLED"], []]
     assert [payload["model_version"] for _, payload in sent] == ["10"]
 
 
-def test_what_goes_wrong_is_said_without_the_token(poll_once):
-    workspace = Workspace(versions={"1": {}})
-    with pytest.raises(RunFailedError, match="status 404") as caught:
-        poll_once(workspace, [404])
-    assert TOKEN not in str(caught.value)
-    with pytest.raises(WrongInputError, match="GITHUB_TOKEN is not set"):
-        poll_once(workspace, token="")
+def test_what_is_remembered_leaves_a_versions_other_tags_as_they_are(polls):
+    kept = "from mlops.project import model_name; result = emulator.arm.documents.get('models/diabetes-model/versions/1')"
+    with GitHub(load_settings(polls.project).github.repository) as github:
+        told = verb("poll", environment={"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN})
+        *_, document = run(polls.project, polls.state, setup("version(1, job='train-1')"), told, {"python": kept})
+    tags = document.result["properties"]["tags"]
+    assert tags["job"] == "train-1"
+    assert tags["dispatched"].startswith("version-1@")
+
+
+def test_a_poll_that_github_did_not_take_is_repeated(polls):
+    found, sent = polls(setup("version(1)"), None, None, outages=[503])
+    assert found[0].code == 1
+    assert "GitHub refused the model-registered event with status 503." in found[0].stderr
+    assert TOKEN not in found[0].said
+    assert outcomes(found[1]) == ["DEPLOY"]
+    assert len(sent) == 1
+
+
+def test_a_workspace_without_models_and_monitors_is_no_fault_and_a_missing_token_is(polls):
+    found, sent = polls(setup(""), None)
+    assert (outcomes(found[0]), sent) == ([], [])
+    (done,) = run(polls.project, polls.state, verb("poll"))
+    assert (done.code, "GITHUB_TOKEN is not set" in done.stderr) == (2, True)
+
+
+def test_what_azure_refuses_ends_in_a_sentence_and_sends_nothing(polls):
+    refusal = {"error": {"code": "AuthorizationFailed", "message": "The client does not have authorization."}}
+    for match in ("GET .*/models/", "GET .*/jobs"):
+        with GitHub(load_settings(polls.project).github.repository) as github:
+            environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN}
+            fault = {"match": match, "status": 403, "json": refusal}
+            (done,) = run(polls.project, polls.state, verb("poll", environment=environment, faults=[fault]))
+        assert (done.code, github.dispatches) == (1, []), done.said
+        assert "Traceback" not in done.said
+
+
+# --- what is remembered
+
+moments = st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2026, 12, 31)).map(
+    lambda moment: moment.replace(tzinfo=UTC)
+)
+keys = st.from_regex(r"\A(version-[1-9][0-9]{0,8}|[0-9a-f]{16}(-[23])?)\Z")
+
+
+@given(st.lists(st.tuples(keys, moments), max_size=20), st.text(max_size=40))
+def test_what_is_written_is_read_again_and_other_text_is_left_out(entries, other):
+    memory = Memory()
+    for key, moment in entries:
+        memory = memory.with_dispatch(key, moment)
+    text = memory.write()
+    assert len(text) < 500
+    assert set(Memory.read([text, other.replace("@", "")]).entries) == set(memory.entries[-12:])
+
+
+@given(st.lists(st.integers(0, 2000), max_size=300))
+def test_one_cause_is_sent_three_times_at_most_and_never_twice_a_day(minutes):
+    memory, sent = Memory(), []
+    for minute in sorted(minutes):
+        now = NOW + timedelta(minutes=30 * minute)
+        if not Memory.read([memory.write()]).objection("version-3", now):
+            sent.append(now)
+            memory = Memory.read([memory.write()]).with_dispatch("version-3", now)
+    assert len(sent) <= MOST
+    assert all(later - earlier > AGAIN_AFTER - timedelta(minutes=1) for earlier, later in zip(sent, sent[1:]))
+    assert bool(sent) == bool(minutes)
+
+
+# --- on the laptop
+
+LAPTOP = """
+import json
+from mlops.client import connect
+from mlops.local.monitoring import MonitorRun, to_json
+from mlops.local.signals import Measurement, SignalResult
+from mlops.files import write_json
+from mlops.monitor_runs import breaches
+from mlops.project import STATE
+
+client = connect()
+now = client.now()
+beyond = (Measurement("bmi", "numerical", "m", 2.0, 1.0, True),)
+signals = (SignalResult("diabetes_monitor_data_drift", "data_drift", beyond),
+           SignalResult("diabetes_monitor_data_quality", "data_quality", ()))
+run = MonitorRun("diabetes-monitor-1", "diabetes-monitor", now.isoformat(), now.isoformat(), signals)
+write_json(STATE / "monitoring" / run.name / "run.json", to_json(run))
+found = breaches(client, "diabetes-monitor", "diabetes_monitor_", now)
+print(json.dumps([[breach.root, breach.run, breach.signal, breach.status] for breach in found]))
+"""
+
+
+def test_the_laptop_shows_a_monitors_run_as_the_tree_that_the_poll_reads(project):
+    done = python(project, "-c", LAPTOP)
+    assert done.code == 0, done.stderr
+    evaluate = f"diabetes-monitor-1-{SIGNAL}-evaluate"
+    assert json.loads(done.stdout.splitlines()[-1]) == [["diabetes-monitor-1", evaluate, SIGNAL, "Completed"]]
 
 
 def test_an_event_of_a_scheduled_project_goes_by_way_of_the_poll_workflow(render, tmp_path, monkeypatch):

@@ -12,31 +12,10 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops.local.client import LocalClient
-from mlops.rollout import Limits, Probe, deployment_name, plan, verdict
+from mlops.rollout import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
 from projects import mlops
 
 GOOD = Probe(200, 20.0)
-
-
-def test_first_rollout_creates_and_deletes_nothing():
-    assert plan("1", [], {}) == plan("1", ["model-1"], {})
-    assert (plan("1", [], {}).create, plan("1", [], {}).delete) == (True, ())
-
-
-def test_next_version_keeps_the_old_one_serving_until_it_is_deleted():
-    steps = plan("2", ["model-1"], {"model-1": 100})
-    assert (steps.create, steps.keep_serving, steps.delete) == (True, "model-1", ("model-1",))
-
-
-def test_version_that_serves_alone_changes_nothing():
-    assert plan("2", ["model-2"], {"model-2": 100}).changes_nothing
-
-
-def test_rollout_that_was_interrupted_goes_on_where_it_was():
-    shared = plan("2", ["model-1", "model-2"], {"model-1": 90, "model-2": 10})
-    assert (shared.create, shared.keep_serving, shared.delete) == (False, "model-1", ("model-1",))
-    unproven = plan("2", ["model-1", "model-2"], {"model-1": 100})
-    assert unproven.create
 
 
 @pytest.mark.parametrize("version", ["1", "12", "9" * 40])
@@ -51,8 +30,13 @@ def test_deployment_names_obey_azure(version):
         ([GOOD, Probe(424, 20.0, "no such luck")], "1 of 2 requests failed, the last with no such luck"),
         ([Probe(200, 20.0, "it predicted 3")], "it predicted 3"),
         ([Probe(200, 1500.0)] * 20, "more than 1000 ms"),
+        (
+            [GOOD] * 19 + [Probe(200, float("nan"))],
+            "1 of 20 requests failed, the last with a time that is not a number",
+        ),
+        ([Probe(0, 5000.0, "no answer after 5.0 s")], "no answer"),
     ],
-    ids=["silent", "failing", "wrong", "slow"],
+    ids=["silent", "failing", "wrong", "slow", "not a number", "no answer"],
 )
 def test_unfit_deployment_is_refused_with_the_reason(probes, why):
     assert why in str(verdict(probes, Limits()))
@@ -60,6 +44,32 @@ def test_unfit_deployment_is_refused_with_the_reason(probes, why):
 
 def test_fit_deployment_is_let_in():
     assert verdict([GOOD] * 20, Limits()) is None
+
+
+def test_long_versions_have_deployments_of_their_own():
+    assert deployment_name("9" * 40 + "1") != deployment_name("9" * 40 + "2")
+
+
+def test_probes_end_when_their_verdict_is_certain():
+    bad = Probe(503, 1.0)
+    assert is_hopeless([bad], 20, Limits())
+    assert not is_hopeless([GOOD, bad], 20, Limits(error_rate=0.1))
+    assert is_hopeless([bad] * 3, 20, Limits(error_rate=0.1))
+
+
+@pytest.mark.parametrize(
+    ("observed", "why"),
+    [
+        (Observed(0, 0), None),
+        (Observed(100, 0, 400.0), None),
+        (Observed(100, 1, 400.0), "1 of 100 requests of callers failed"),
+        (Observed(100, 0, 4000.0), "callers waited too long"),
+        (Observed(100, 0, float("nan")), "callers waited too long"),
+    ],
+)
+def test_callers_decide_too(observed, why):
+    said = verdict_of_callers(observed, Limits())
+    assert why in said if why else said is None
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,34 @@
 """What triage makes of every event, in whatever order and however often it comes."""
 
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from azure_runs import run, verb
 from mlops.errors import WrongInputError
 from mlops.inbox import read_message, report
 from mlops.triage import (
     DRIFT,
     MODEL,
+    RETRAINING,
+    TRIES,
     Decision,
     Known,
     Outcome,
     Project,
-    retraining_name,
+    Retraining,
+    cause_of,
+    retraining_names,
     triage,
     triage_deployment,
     triage_retraining,
 )
+from mlops.versions import newest_standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))
@@ -37,7 +47,7 @@ REGISTERED = {
     "model_version": "3",
     "workspace": "mlw-diabetes",
 }
-JOB = retraining_name(BREACH["root_run_id"])
+JOB, SECOND, THIRD = retraining_names(BREACH["root_run_id"])
 
 
 def test_a_breach_is_a_retraining_and_a_model_a_deployment():
@@ -59,7 +69,7 @@ def test_ten_deliveries_and_two_signals_are_one_retraining():
         decision = triage(DRIFT, payload, PROJECT, known)
         if decision.outcome == Outcome.RETRAIN:
             retrainings.append(decision.job)
-            known = replace(known, retrainings={decision.job: NOW})
+            known = replace(known, retrainings={decision.job: Retraining("Running", NOW)})
         else:
             assert decision.outcome == Outcome.ALREADY_HANDLED
     assert retrainings == [JOB]
@@ -104,16 +114,91 @@ def test_what_is_not_this_projects_is_ignored_for_a_reason(event_type, payload, 
     assert len(decision.reason) < 300
 
 
+@pytest.mark.parametrize("status", ["Running", "Completed", "Queued", "Paused", "CancelRequested", "Unknown", "Ärger"])
+def test_a_retraining_that_runs_or_succeeded_or_may_yet_is_not_repeated(status):
+    decision = triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings={JOB: Retraining(status)}))
+    assert (decision.outcome, decision.job) == (Outcome.ALREADY_HANDLED, JOB)
+    assert status in decision.reason
+
+
+@pytest.mark.parametrize("status", ["Failed", "Canceled", "NotResponding"])
+def test_a_retraining_that_ended_without_a_result_is_repeated_under_another_name_until_three_have(status):
+    failed = Retraining(status, NOW)
+    decision = triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings={JOB: failed}))
+    assert (decision.outcome, decision.job) == (Outcome.RETRAIN, SECOND)
+    assert f"{JOB} ended as {status}" in decision.reason
+    assert triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings={JOB: failed, SECOND: failed})).job == THIRD
+    three = dict.fromkeys((JOB, SECOND, THIRD), failed)
+    decision = triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings=three))
+    assert (decision.outcome, decision.job) == (Outcome.ALREADY_HANDLED, "")
+    assert "was tried 3 times" in decision.reason
+    assert triage_retraining("github-1", replace(NOTHING, retrainings=three), PROJECT.cool_down).outcome == "RETRAIN"
+
+
+def test_a_retraining_that_died_without_a_trace_leaves_its_name_free():
+    decision = triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings={SECOND: Retraining("Failed")}))
+    assert (decision.outcome, decision.job) == (Outcome.RETRAIN, JOB)
+
+
+def test_names_of_every_try_are_known_as_retrainings_names_and_of_no_other_cause():
+    assert len({JOB, SECOND, THIRD, *retraining_names("other")}) == 2 * TRIES
+    assert all(RETRAINING.fullmatch(name) for name in (JOB, SECOND, THIRD))
+    assert cause_of(DRIFT, BREACH) == BREACH["root_run_id"]
+    assert [cause_of(MODEL, REGISTERED), cause_of(DRIFT, {}), cause_of("", BREACH)] == [None, None, None]
+
+
+JOB_ENDS = ("Completed", "Failed", "Canceled", "NotResponding")
+# A delivery of the breach, by whichever signal and status; or the end of the retraining that runs.
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("delivery"), st.sampled_from(["data_drift", "prediction_drift"]), st.sampled_from(["Completed", "Failed"])),
+        st.tuples(st.just("end"), st.sampled_from(JOB_ENDS)),
+        st.tuples(st.just("another breach"), st.integers(0, 3)),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(happenings, st.integers(0, 48))
+def test_however_often_a_breach_arrives_one_retraining_at_most_counts(happenings, cool_down):
+    project = replace(PROJECT, cool_down=timedelta(hours=cool_down))
+    known, started = NOTHING, []
+    for number, (kind, *given) in enumerate(happenings):
+        now = NOW + timedelta(hours=number)
+        if kind == "end":
+            ended = {name: Retraining(given[0], job.started) if job.status == "Running" else job
+                     for name, job in known.retrainings.items()}  # fmt: skip
+            known = replace(known, retrainings=ended)
+            continue
+        root = BREACH["root_run_id"] if kind == "delivery" else f"other_{given[0]}"
+        payload = BREACH | {"root_run_id": root, "event_id": f"e{number}"}
+        if kind == "delivery":
+            payload |= {"signal": f"diabetes_monitor_{given[0]}", "status": given[1]}
+        decision = triage(DRIFT, payload, project, replace(known, now=now))
+        if decision.outcome is Outcome.RETRAIN:
+            # Azure refuses a name that was used.
+            assert decision.job not in known.retrainings
+            assert decision.job in retraining_names(root)
+            started.append((root, decision.job))
+            known = replace(known, retrainings={**known.retrainings, decision.job: Retraining("Running", now)})
+        counting = [job for name, job in known.retrainings.items() if name in retraining_names(root) and job.counts]
+        assert len(counting) <= 1
+    for root in {root for root, _ in started}:
+        assert len([job for cause, job in started if cause == root]) <= TRIES
+
+
 def test_a_cool_down_holds_back_other_breaches_but_no_person():
-    other = retraining_name("yesterday")
-    recent = replace(NOTHING, retrainings={other: NOW - timedelta(hours=23)})
+    (other, *_) = retraining_names("yesterday")
+    recent = replace(NOTHING, retrainings={other: Retraining("Completed", NOW - timedelta(hours=23))})
     decision = triage(DRIFT, BREACH, PROJECT, recent)
     assert decision.outcome == Outcome.IGNORE
     assert f"{other} started at 2026-11-19 13:00 UTC, less than 24 hours ago" in decision.reason
     assert triage_retraining("github-1", recent).outcome == Outcome.RETRAIN
     assert triage_retraining("github-1", recent, PROJECT.cool_down).outcome == Outcome.IGNORE
-    long_ago = replace(NOTHING, retrainings={other: NOW - timedelta(hours=24), "retrain-x": None})
-    assert triage(DRIFT, BREACH, PROJECT, long_ago).outcome == Outcome.RETRAIN
+    long_ago = {other: Retraining("Completed", NOW - timedelta(hours=24)), "retrain-x": Retraining("Completed")}
+    assert triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings=long_ago)).outcome == Outcome.RETRAIN
+    failed = replace(NOTHING, retrainings={other: Retraining("Failed", NOW - timedelta(hours=1))})
+    assert triage(DRIFT, BREACH, PROJECT, failed).outcome == Outcome.RETRAIN
 
 
 def test_a_model_is_deployed_once_and_never_over_a_newer_one():
@@ -131,6 +216,23 @@ def test_a_person_chooses_a_version():
     assert triage_deployment("2", PROJECT, known).version == "2"
     assert triage_deployment("7", PROJECT, known).outcome == Outcome.IGNORE
     assert triage_deployment("2$(id)", PROJECT, known).outcome == Outcome.IGNORE
+
+
+states = st.sampled_from([None, "deployed", "failed", ""])
+
+
+@given(st.dictionaries(st.integers(1, 30).map(str), states))
+def test_the_version_that_counts_is_the_newest_that_has_not_failed_for_everybody(rollouts):
+    known, newest = replace(NOTHING, rollouts=rollouts), newest_standing(rollouts)
+    standing = sorted((int(version) for version, state in rollouts.items() if state != "failed"), reverse=True)
+    assert newest == (str(standing[0]) if standing else None)
+    assert triage_deployment("", PROJECT, known).version == (newest or "")
+    deployed = [
+        version
+        for version in rollouts
+        if triage(MODEL, REGISTERED | {"model_version": version}, PROJECT, known).outcome == Outcome.DEPLOY
+    ]
+    assert deployed == [version for version in rollouts if version == newest and not rollouts[version]]
 
 
 def test_the_event_is_read_from_the_environment_or_a_file(tmp_path):
@@ -152,3 +254,73 @@ def test_the_decision_is_told_to_the_workflow_and_its_readers(tmp_path):
     report(Decision(Outcome.RETRAIN, "Because.", "retrain-1"), environment)
     assert (tmp_path / "output").read_text() == "outcome=RETRAIN\nreason=Because.\njob=retrain-1\nversion=\n"
     assert (tmp_path / "summary").read_text() == "### RETRAIN\n\nBecause.\n"
+
+
+# --- through the real SDK
+
+WORKSPACE = """
+arm = emulator.arm
+
+def job(name, status, kind="Pipeline"):
+    properties = {"jobType": kind, "status": status, "jobs": {}, "inputs": {}, "outputs": {}, "tags": {},
+                  "properties": {}, "services": {}, "settings": {}, "displayName": name}
+    arm.documents.put(f"jobs/{name}", arm.jobs.named(f"jobs/{name}", name, properties))
+
+labelling = {"jobType": "Labeling", "status": "Completed", "displayName": "labels"}
+broken = {"jobType": "Pipeline", "status": "Completed", "jobs": {"a": {"type": "what"}}, "inputs": {"x": 1}}
+arm.jobs.strangers = [arm.jobs.named(f"jobs/s{n}", f"s{n}", p) for n, p in enumerate((labelling, broken))]
+"""
+
+
+@pytest.fixture(scope="module")
+def decisions(render, tmp_path_factory):
+    """What triage says of one breach in a workspace whose jobs are as they are told, from step to step."""
+    project, folder = render(), tmp_path_factory.mktemp("azure")
+    event = folder / "event.json"
+    event.write_text(json.dumps({"action": DRIFT, "client_payload": BREACH}), encoding="utf-8")
+    triaged = verb("triage", "retrain", "--file", str(event))
+    refusal = {"error": {"code": "AuthorizationFailed", "message": "The client does not have authorization."}}
+    missing = {"error": {"code": "ResourceGroupNotFound", "message": "Resource group 'rg' could not be found."}}
+    other, *_ = retraining_names("yesterday")
+    steps = {
+        "empty": {"python": WORKSPACE},
+        "running": {"python": f"{WORKSPACE}\njob('{JOB}', 'Running')"},
+        "failed": {"python": f"{WORKSPACE}\njob('{JOB}', 'Failed')"},
+        "failed twice": {"python": f"{WORKSPACE}\njob('{SECOND}', 'Canceled')"},
+        "unreadable": {"python": f"{WORKSPACE}\njob('{THIRD}', 'Completed', 'Labeling')"},
+        "three failed": {"python": f"{WORKSPACE}\njob('{THIRD}', 'Failed')"},
+        "cool-down": {"python": f"{WORKSPACE}\narm.documents.delete('jobs')\njob('{other}', 'Completed')"},
+    }
+    asked = [step for told in steps.values() for step in (told, triaged)]
+    refused = [
+        triaged | {"faults": [{"match": "GET .*/jobs/retrain", "status": status, "json": body}]}
+        for status, body in ((403, refusal), (404, missing))
+    ]
+    done = run(project, folder / "state", *asked, *refused)
+    return dict(zip([*steps, "forbidden", "no group"], [*done[1 : 2 * len(steps) : 2], *done[2 * len(steps) :]], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("empty", "RETRAIN: The signal diabetes_monitor_data_drift broke its thresholds in the monitor run"),
+        ("running", f"ALREADY_HANDLED: .* Its retraining {JOB} has been started before and is Running"),
+        ("failed", f"RETRAIN: .* {JOB} ended as Failed"),
+        ("failed twice", f"RETRAIN: .* {JOB}, {SECOND} ended as Failed, Canceled"),
+        ("unreadable", f"ALREADY_HANDLED: .* {THIRD} has been started before and is Unknown"),
+        ("three failed", "ALREADY_HANDLED: .* was tried 3 times"),
+        ("cool-down", r"IGNORE: .* But retrain-\w+ started at .*, less than 24 hours ago"),
+    ],
+)
+def test_triage_asks_for_the_retraining_by_name_and_bears_jobs_that_the_sdk_cannot_read(decisions, state, said):
+    result = decisions[state]
+    assert result.code == 0, result.said
+    assert re.match(said, result.stdout), result.stdout
+
+
+@pytest.mark.parametrize("state", ["forbidden", "no group"])
+def test_a_refusal_is_no_answer_to_whether_a_retraining_exists(decisions, state):
+    result = decisions[state]
+    assert result.code == 1, result.said
+    assert "RETRAIN" not in result.stdout
+    assert "Traceback" not in result.said

@@ -84,11 +84,23 @@ def _is_there(source: str) -> bool:
 
 
 def register_rows(
-    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object] | None = None
+    client: "Client",
+    definition: Path,
+    rows: pd.DataFrame,
+    metadata: dict[str, object] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> BuiltAsset:
-    """Register rows, a new version unless one holds the same rows, and write them where the asset's YAML points."""
+    """Register rows, a new version unless one holds the same rows, and write them where the asset's YAML points.
+
+    Args:
+        client: the workspace.
+        definition: the asset's YAML.
+        rows: its content.
+        metadata: what the MLTable file says besides.
+        tags: what a new version is tagged with besides.
+    """
     for _ in range(TRIES):
-        built = _register_rows(client, definition, rows, metadata or {})
+        built = _register_rows(client, definition, rows, metadata or {}, tags or {})
         if built:
             return built
     raise RunFailedError(
@@ -98,7 +110,7 @@ def register_rows(
 
 
 def _register_rows(
-    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object]
+    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object], tags: dict[str, str]
 ) -> BuiltAsset | None:
     """Register rows as the version after the newest; return None if another command took that version meanwhile."""
     from azure.ai.ml import load_data
@@ -111,7 +123,7 @@ def _register_rows(
     version = str(same.version if same else _newest(versions_of(client, name, archived=True)) + 1)
     with _written(rows, folder, {"name": name, "version": version} | metadata) as staging:
         if not same:
-            asset.version, asset.tags = version, {"content": content, "rows": str(len(rows))}
+            asset.version, asset.tags = version, {"content": content, "rows": str(len(rows)), **tags}
             # From a folder of its own: a command beside this one may write to the asset's folder meanwhile.
             asset.path = str(staging)
             try:

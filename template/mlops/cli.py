@@ -53,16 +53,20 @@ def deploy(
         str | None, typer.Option(help="The model version; without it the newest that has not failed.")
     ] = None,
     max_latency_ms: Annotated[
-        float, typer.Option(help="What 95 % of the requests must not take longer than.")
-    ] = 1000.0,
+        float | None,
+        typer.Option(help="What 95 % of the requests must not take longer than; else infra/project.yml's."),
+    ] = None,
     target: Where = None,
 ) -> None:
     """Roll a model version out; anything wrong puts the old one back."""
     from mlops.deploy import deploy, refuse_failed
     from mlops.display import say, show_rollout
-    from mlops.rollout import Limits
+    from mlops.settings import load_settings
 
-    result = deploy(connect(target), version, Limits(milliseconds=max_latency_ms), say)
+    settings = load_settings().rollout
+    if max_latency_ms is not None:
+        settings = settings.within(max_latency_ms)
+    result = deploy(connect(target), version, settings, say)
     show_rollout(result)
     refuse_failed(result)
 
@@ -89,9 +93,21 @@ def invoke(
 def monitor() -> None:
     """Run the monitor once over the rows since its last run."""
     from mlops.display import show_monitor
-    from mlops.monitor import run_monitor
+    from mlops.monitor import refuse_unmeasured, run_monitor
 
-    show_monitor(run_monitor(connect_laptop()))
+    run = run_monitor(connect_laptop())
+    show_monitor(run)
+    refuse_unmeasured(run)
+
+
+@app.command()
+def labels(target: Where = None) -> None:
+    """Bind the monitor to the newest labels: run this after you have registered some."""
+    from mlops.display import console
+    from mlops.monitor import rebind_labels
+
+    version = rebind_labels(connect(target))
+    console.print(f"The monitor reads version {version} of the labels." if version else "No monitor reads labels here.")
 
 
 @app.command()
@@ -111,11 +127,11 @@ def drift(
 
 @app.command()
 def calibrate(
-    runs_per_alarm: Annotated[int, typer.Option(min=2, help="One false alarm at most in so many runs.")] = 20,
+    runs_per_alarm: Annotated[int, typer.Option(min=2, help="One false alert at most in so many runs.")] = 20,
     version: Annotated[str | None, typer.Option(help="The model version whose reference decides.")] = None,
     target: Where = None,
 ) -> None:
-    """Write thresholds into the monitor's YAML at which chance alone hardly ever rings."""
+    """Write thresholds into the monitor's YAML beyond which chance alone hardly ever goes."""
     from mlops.display import show_calibration
     from mlops.monitor import calibrate_monitor, monitor_file
 
@@ -200,7 +216,7 @@ def teardown(
 
 @app.command()
 def loop(shift: ShiftName = None) -> None:
-    """Go once around: data, training, deployment, drift, alarm, retraining, and quiet again."""
+    """Go once around: data, training, deployment, drift, alert, retraining, and no alert any more."""
     from mlops.display import LoopDisplay
     from mlops.loop import Outcome, load_progress, run_loop
     from mlops.report import write_report
@@ -250,6 +266,9 @@ def run() -> None:
     # The SDK warns on every load which of its classes are experimental.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
+    if not sys.stderr.isatty():
+        # Progress bars of uploads: in a log each step of theirs is a line.
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except Exception as error:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,19 +90,29 @@ def _connect_workspace() -> "MLClient":
     from azure.ai.ml import MLClient
     from azure.identity import DefaultAzureCredential
 
+    _hush_uploads()
     credential = DefaultAzureCredential()
     with _settings_tried():
         credential.get_token("https://management.azure.com/.default")
+        # Without its progress bars the SDK never looks whether an upload failed, and waits for ever.
         client = MLClient(
             credential,
             subscription_id=settings["subscription_id"],
             resource_group_name=settings["resource_group"],
             workspace_name=settings["workspace_name"],
             enable_telemetry=False,
-            show_progress=False,
+            show_progress=True,
         )
         client.workspaces.get(settings["workspace_name"])
     return client
+
+
+def _hush_uploads() -> None:
+    """Keep the SDK from writing colour codes and empty lines after each upload."""
+    with suppress(ImportError):
+        from azure.ai.ml._artifacts import _blob_storage_helper
+
+        setattr(_blob_storage_helper, "print", lambda *_, **__: None)  # noqa: B010
 
 
 @contextmanager

@@ -1,19 +1,23 @@
 """Rolls a model version out on every endpoint of the project; anything wrong puts the old deployments back."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import AzureError
 
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import read_json, write_json
+from mlops.lock import alone
 from mlops.monitor import bind
 from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, STATE, model_name
 from mlops.reference import register_reference
-from mlops.rollout import Limits, Outcome, deployment_name
-from mlops.rollout_steps import NotFitError, Rollout, TrafficChange
+from mlops.refusals import explained, is_missing
+from mlops.rollout import Outcome, deployment_name
+from mlops.rollout_steps import Endpoint, Rollout, TrafficChange, roll_out
+from mlops.settings import RolloutSettings, load_settings
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -34,44 +38,56 @@ class RolloutResult:
 
 
 def deploy(
-    client: "Client", version: str | None = None, limits: Limits | None = None, say: Say = print
+    client: "Client", version: str | None = None, settings: RolloutSettings | None = None, say: Say = print
 ) -> RolloutResult:
     """Have a model version serve on every endpoint, after tests that leave the old one serving.
 
     The same call twice changes nothing; a rollout that was interrupted goes on. A deployment that does not come up,
-    answers wrongly or slowly is removed, its version tagged `rollout=failed`, and the old one goes on alone.
+    answers wrongly or slowly is removed, its version tagged `rollout=failed`, and the old one goes on alone. What Azure
+    refuses is no fault of the model: everything is put back, and nothing is tagged.
+
+    Args:
+        client: the client.
+        version: the model version; without it the newest whose rollout has not failed.
+        settings: how the new deployment is judged, in place of `rollout` in infra/project.yml.
+        say: is told each step.
 
     Raises:
         WrongInputError: there is no such version, or nothing to deploy.
+        RunFailedError: Azure refused, or another rollout of this project is under way.
     """
-    model = version_to_deploy(client, version)
-    result = _roll_out(client, model, limits or Limits(), say)
-    _tag(client, model, "failed" if result.outcome is Outcome.ROLLED_BACK else "deployed")
-    write_json(_record(result.version), asdict(result))
-    return result
+    settings = settings or load_settings().rollout
+    with alone(STATE / "deploy.lock", "Another `mlops deploy` of this project is under way: wait until it has ended."):
+        model = version_to_deploy(client, version)
+        result = _roll_out(client, model, settings, say)
+        write_json(_record(result.version), asdict(result))
+        _tag(client, model, result)
+        return result
 
 
-def _roll_out(client: "Client", model: Any, limits: Limits, say: Say) -> RolloutResult:
+def _roll_out(client: "Client", model: Any, settings: RolloutSettings, say: Say) -> RolloutResult:
     number = str(model.version)
     register_reference(client, model)
-    rollouts = rollouts_of(client, number, limits, say)
-    name, endpoints = deployment_name(number), tuple(rollout.endpoint for rollout in rollouts)
-    changing = [rollout for rollout in rollouts if not rollout.unchanged()]
-    try:
-        for rollout in changing:
-            rollout.prepare(model)
-        for rollout in changing:
-            rollout.switch()
-    except NotFitError as error:
-        for rollout in changing:
-            rollout.abandon()
-        return RolloutResult(Outcome.ROLLED_BACK, endpoints, name, number, str(error), _changes(rollouts))
-    for rollout in changing:
-        rollout.retire()
-    bind(client, name, number)
-    if not changing:
-        return RolloutResult(Outcome.UNCHANGED, endpoints, name, number, "it serves alone already")
-    return RolloutResult(Outcome.DEPLOYED, endpoints, name, number, "it answered as it should", _changes(rollouts))
+    with ExitStack() as cleanup:
+        endpoints = _endpoints(client, model, settings, say, cleanup)
+        rollouts = [Rollout(endpoint, number, say) for endpoint in endpoints]
+        try:
+            problem = roll_out(rollouts)
+        except AzureError as error:
+            raise RunFailedError(
+                f"{explained(error)} Nothing was said about version {number}, and what served before serves."
+            ) from error
+    if problem:
+        outcome, reason = Outcome.ROLLED_BACK, problem
+    elif all(rollout.is_unchanged for rollout in rollouts):
+        outcome, reason = Outcome.UNCHANGED, "it serves alone already"
+    else:
+        outcome, reason = Outcome.DEPLOYED, "it answered as it should"
+    if not problem:
+        bind(client, deployment_name(number), number)
+    changes = tuple(change for rollout in rollouts for change in rollout.changes)
+    names = tuple(rollout.name for rollout in rollouts)
+    return RolloutResult(outcome, names, deployment_name(number), number, reason, changes)
 
 
 def read_rollout(version: str) -> dict[str, Any]:
@@ -92,18 +108,18 @@ def _record(version: str) -> Path:
     return STATE / "rollouts" / f"{version}.json"
 
 
-def rollouts_of(client: "Client", version: str, limits: Limits, say: Say) -> list[Rollout]:
-    """Return the rollout on each endpoint that the project has."""
-    rollouts: list[Rollout] = []
+def _endpoints(client: "Client", model: Any, settings: RolloutSettings, say: Say, cleanup: ExitStack) -> list[Endpoint]:
+    """Return the endpoints that the project has."""
+    endpoints: list[Endpoint] = []
     if BATCH_ENDPOINT.exists():
-        from mlops.batch import BatchRollout
+        from mlops.batch import Batch
 
-        rollouts.append(BatchRollout(client, version, say))
+        endpoints.append(Batch(client, model, cleanup))
     if ONLINE_ENDPOINT.exists():
-        from mlops.online import OnlineRollout
+        from mlops.online import Online
 
-        rollouts.append(OnlineRollout(client, version, limits, say))
-    return rollouts
+        endpoints.append(Online(client, model, settings, say, cleanup))
+    return endpoints
 
 
 def version_to_deploy(client: "Client", wanted: str | None) -> Any:
@@ -116,9 +132,12 @@ def version_to_deploy(client: "Client", wanted: str | None) -> Any:
     try:
         if wanted:
             return client.models.get(name, version=wanted)
-        standing = [model for model in client.models.list(name=name) if (model.tags or {}).get("rollout") != "failed"]
-    except ResourceNotFoundError as error:
+        known = [model for model in client.models.list(name=name) if str(model.version).isdecimal()]
+    except Exception as error:
+        if not is_missing(error):
+            raise
         raise WrongInputError(f"There is no model {name}{f' with version {wanted}' if wanted else ''}.") from error
+    standing = [model for model in known if (model.tags or {}).get("rollout") != "failed"]
     if not standing:
         raise WrongInputError(f"There is no version of the model {name} to deploy: run `mlops train` first.")
     return max(standing, key=lambda model: int(str(model.version)))
@@ -134,11 +153,18 @@ def refuse_failed(result: RolloutResult) -> None:
         raise RunFailedError(f"{result.deployment} was taken back and tagged rollout=failed: {result.reason}")
 
 
-def _changes(rollouts: list[Rollout]) -> tuple[TrafficChange, ...]:
-    return tuple(change for rollout in rollouts for change in rollout.changes)
+def _tag(client: "Client", model: Any, result: RolloutResult) -> None:
+    """Note on the version how its rollout ended.
 
-
-def _tag(client: "Client", model: Any, rollout: str) -> None:
-    if (model.tags or {}).get("rollout") != rollout:
-        model.tags = {**(model.tags or {}), "rollout": rollout}
+    Raises:
+        RunFailedError: Azure refused.
+    """
+    rollout = "failed" if result.outcome is Outcome.ROLLED_BACK else "deployed"
+    if (model.tags or {}).get("rollout") == rollout:
+        return
+    model.tags = {**(model.tags or {}), "rollout": rollout}
+    try:
         client.models.create_or_update(model)
+    except AzureError as error:
+        ended = f"{result.outcome}: {result.reason}. But version {result.version} could not be tagged rollout={rollout}"
+        raise RunFailedError(f"{ended}, so the next rollout takes it for a new one. {explained(error)}") from error

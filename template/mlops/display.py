@@ -2,9 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -97,20 +97,29 @@ def show_sent(sent: "Sent") -> None:
 
 
 def show_monitor(run: "MonitorRun") -> None:
-    """Show every signal, feature, metric and threshold."""
+    """Show every signal, feature, metric and threshold, and what the run says as a whole."""
     for signal in run.signals:
-        ringing = bool(signal.breached)
-        console.print(f"[bold]{signal.name}[/] {'[red]rings[/]' if ringing else '[green]is quiet[/]'}")
+        console.print(f"[bold]{signal.name}[/] {_state(signal.state)}")
         table = Table("feature", "metric", "value", "threshold", "", box=None, pad_edge=False)
         for found in signal.measurements:
             mark = "[red]✗[/]" if found.breached else "[green]✓[/]"
             table.add_row(found.feature, found.metric, f"{found.value:.4g}", f"{found.threshold:.4g}", mark)
         if signal.measurements:
             console.print(table)
+        if signal.breached and not signal.alert_enabled:
+            console.print("  [yellow]It is beyond its thresholds, but its alerts are off.[/]")
         for note in signal.notes:
             console.print(f"  [yellow]{note}[/]", highlight=False)
-    ringing_signals = ", ".join(signal.name for signal in run.breached)
-    console.print(f"[bold red]ALARM[/]: {ringing_signals}" if ringing_signals else "[bold green]QUIET[/]")
+    unmeasured = ", ".join(signal.name for signal in run.unmeasured)
+    names = ", ".join(signal.name for signal in run.breached) or (unmeasured if run.state == "not measured" else "")
+    told = f"[bold]{_state(run.state, upper=True)}[/]{f': {names}' if names else ''}"
+    others = f"; not measured: {unmeasured}" if unmeasured and unmeasured != names else ""
+    console.print(f"{told}{others}", highlight=False, soft_wrap=True)
+
+
+def _state(state: str, upper: bool = False) -> str:
+    style = {"alert": "red", "no alert": "green"}.get(state, "yellow")
+    return f"[{style}]{state.upper() if upper else state}[/]"
 
 
 def show_comparison(reports: "dict[str, Report]", as_json: bool) -> None:
@@ -148,7 +157,7 @@ def show_calibration(calibration: "Calibration", file: Path) -> None:
     for group, threshold in calibration.thresholds.items():
         table.add_row(group.signal, group.kind, group.metric, f"{threshold:.4g}")
     console.print(table)
-    shifts = Table("feature", "smallest shift that rings 19 times in 20", box=None, pad_edge=False)
+    shifts = Table("feature", "smallest shift that alerts 19 times in 20", box=None, pad_edge=False)
     for feature, deviations in calibration.visible_shifts.items():
         shifts.add_row(feature, f"{deviations:.2f} standard deviations")
     console.print(shifts)
@@ -211,11 +220,12 @@ class LoopDisplay:
 
 
 OUTCOMES = {
-    "closed": "drift rang the alarm, a better model was deployed, and the alarm is quiet again",
-    "no_alarm": "no alarm rang: this drift is none, or too small for the thresholds to see",
-    "retained": "the alarm rang, but no challenger beat the champion; it goes on ringing",
-    "false_alarm": "the alarm rang before there was any drift",
-    "still_ringing": "a new model was deployed, and yet the alarm goes on ringing",
+    "closed": "drift was noticed, a better model was deployed, and the monitor alerts no more",
+    "no_alert": "the monitor did not alert: there is no drift, or it is too small for the thresholds to see",
+    "retained": "the monitor alerted, but no challenger beat the champion; it goes on alerting",
+    "false_alert": "the monitor alerted before there was any drift",
+    "still_alerting": "a new model was deployed, and yet the monitor goes on alerting",
+    "not_measured": "rows were sent, but the monitor could not measure them: `mlops monitor` says why",
 }
 
 
@@ -226,7 +236,13 @@ def _stage_summary(stage: "Stage") -> str:
         rival = "champion" if gate["champion"] is not None else "baseline"
         values = f"{gate['challenger']:.4g} against the {rival}'s {gate[rival]:.4g}"
         return f"{gate['decision']}: {gate['metric']} {values}"
-    if "alarms" in facts:
-        rung = f"alarm: {', '.join(facts['alarms'])}" if facts["alarms"] else "quiet"
-        return f"{facts['rows']:,} rows, {rung}"
+    if "alerts" in facts:
+        return f"{facts['rows']:,} rows, {told_alerts(facts)}"
     return str(facts["deployment"]) if "deployment" in facts else ""
+
+
+def told_alerts(facts: Mapping[str, Any]) -> str:
+    """Return what a monitored window brought, from the facts of its stage."""
+    if facts["alerts"]:
+        return f"alert: {', '.join(facts['alerts'])}"
+    return str(facts.get("state", "no alert"))

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ResourceNotFoundError
-
 from mlops.errors import WrongInputError
+from mlops.jobs import find, listed, status_of
+from mlops.moment import now
+from mlops.refusals import is_missing
 from mlops.settings import Settings
 from mlops.triage import (
     RETRAINING,
@@ -18,6 +18,9 @@ from mlops.triage import (
     Known,
     Outcome,
     Project,
+    Retraining,
+    cause_of,
+    retraining_names,
     triage,
     triage_deployment,
     triage_retraining,
@@ -25,9 +28,6 @@ from mlops.triage import (
 
 if TYPE_CHECKING:
     from mlops.client import Client
-
-# The newest jobs of a workspace: more than any event outlives.
-JOBS = 2000
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,18 @@ def decide(
         settings: the project's.
         environment: where the workspace's name and another cool-down may be given.
     """
-    known = look_around(client, settings)
     project = project_of(settings, environment)
     if message.name == "repository_dispatch":
-        decision = triage(message.type, message.payload, project, known)
+        cause = cause_of(message.type, message.payload)
+        decision = triage(message.type, message.payload, project, look_around(client, project, cause))
         if decision.outcome in (Outcome.RETRAIN, Outcome.DEPLOY) and decision.outcome != wanted:
             return Decision(Outcome.IGNORE, f"{decision.reason} That is another workflow's to handle.")
         return decision
     if wanted == Outcome.DEPLOY:
-        return triage_deployment(message.version, project, known)
+        return triage_deployment(message.version, project, look_around(client, project, None))
     cool_down = project.cool_down if message.name == "schedule" else timedelta(0)
-    return triage_retraining(f"github-{message.run}", known, cool_down)
+    cause = f"github-{message.run}"
+    return triage_retraining(cause, look_around(client, project, cause), cool_down)
 
 
 def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
@@ -110,32 +111,54 @@ def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
     return Project(settings.model_name, settings.signal_prefix, workspace, timedelta(hours=int(hours)))
 
 
-def look_around(client: "Client", settings: Settings) -> Known:
-    """Return the retrainings and the model versions that exist."""
-    retrainings = {
-        str(job.name): _started(job) for job in islice(client.jobs.list(), JOBS) if RETRAINING.fullmatch(str(job.name))
+def look_around(client: "Client", project: Project, cause: str | None) -> Known:
+    """Return what exists already, as far as a decision needs it.
+
+    Args:
+        client: the workspace.
+        project: the project.
+        cause: what a retraining would be caused by; without one the decision is about a model.
+    """
+    if cause is None:
+        return Known({}, rollouts_of(client, project.model_name), now(client))
+    recent = recent_retrainings(client) if project.cool_down else {}
+    return Known(recent | tries_of(client, cause), {}, now(client))
+
+
+def tries_of(client: "Client", cause: str) -> dict[str, Retraining]:
+    """Return the retrainings that a cause has led to."""
+    statuses = {name: find(client, name) for name in retraining_names(cause)}
+    return {name: Retraining(status) for name, status in statuses.items() if status is not None}
+
+
+def recent_retrainings(client: "Client") -> dict[str, Retraining]:
+    """Return the retrainings among the newest jobs of the workspace, for the cool-down."""
+    return {
+        str(job.name): Retraining(status_of(job), created_at(job))
+        for job in listed(client)
+        if RETRAINING.fullmatch(str(job.name))
     }
+
+
+def rollouts_of(client: "Client", name: str) -> dict[str, str | None]:
+    """Return the versions of a model with the state of their rollout."""
+    return {version: tags.get("rollout") for version, tags in tags_of(client, name).items()}
+
+
+def tags_of(client: "Client", name: str) -> dict[str, dict[str, str]]:
+    """Return the versions of a model with their tags, none if there is no model yet."""
     try:
-        models = list(client.models.list(name=settings.model_name))
-    except ResourceNotFoundError:
-        models = []
-    rollouts = {str(model.version): (model.tags or {}).get("rollout") for model in models}
-    return Known(retrainings, {key: state for key, state in rollouts.items() if key.isdecimal()}, _now(client))
+        models = list(client.models.list(name=name))
+    except Exception as error:
+        if not is_missing(error):
+            raise
+        return {}
+    return {str(model.version): dict(model.tags or {}) for model in models if str(model.version).isdecimal()}
 
 
-def _now(client: "Client") -> datetime:
-    from mlops.local.client import LocalClient
-
-    if isinstance(client, LocalClient):
-        from mlops.local.clock import now
-        from mlops.project import STATE
-
-        return now(STATE)
-    return datetime.now(UTC)
-
-
-def _started(job: Any) -> datetime | None:
-    created: datetime | None = getattr(job.creation_context, "created_at", None)
+def created_at(job: Any) -> datetime | None:
+    """Return when a job was created, if it says so."""
+    created: datetime | None = getattr(getattr(job, "creation_context", None), "created_at", None)
     return created.replace(tzinfo=UTC) if created and created.tzinfo is None else created
 
 

@@ -76,8 +76,10 @@ def status_of(job: Any) -> str:
     return str(getattr(job.status, "value", job.status) or "NotStarted")
 
 
-def listed(client: "Client", parent: str | None = None, limit: int = NEWEST) -> Iterator[Any]:
-    """Return the newest jobs of the workspace, or a job's children; what the SDK cannot read is left out."""
+def listed(
+    client: "Client", parent: str | None = None, limit: int = NEWEST, schedule: str | None = None
+) -> Iterator[Any]:
+    """Return the newest jobs of the workspace or of a schedule, or a job's children; unreadable ones are left out."""
     if parent:
         found: Any = client.jobs.list(parent_job_name=parent)
     else:
@@ -86,7 +88,7 @@ def listed(client: "Client", parent: str | None = None, limit: int = NEWEST) -> 
         jobs: Any = copy.copy(client.jobs)
         read = getattr(jobs, "_handle_rest_errors", None)
         jobs._handle_rest_errors = lambda job: _read(read, job)
-        found = jobs.list()
+        found = jobs.list(scheduled_job_name=schedule) if schedule else jobs.list()
     return islice((job for job in found if job is not None), limit)
 
 

@@ -11,16 +11,18 @@ from mlops.assets import build_data, newest_version
 from mlops.deploy import read_rollout, version_to_deploy
 from mlops.errors import RunFailedError
 from mlops.files import read_json, write_json
+from mlops.jobs import find, follow
 from mlops.local.bridge import Hop, deliver
 from mlops.local.events import Event, breaches, model_registered
 from mlops.local.monitoring import MonitorRun, to_json
-from mlops.monitor import needs_labels, run_monitor
+from mlops.local.signals import State
+from mlops.monitor import needs_labels, rebind_labels, run_monitor
 from mlops.production import deliver_labels, invoke
 from mlops.project import LABELLED_DATA, ROOT, STATE, read_yaml
 from mlops.settings import load_settings
 from mlops.shifts import Shift, default_shift
 from mlops.training import TrainingResult, result_of, train
-from mlops.triage import retraining_name
+from mlops.watching import COMPLETED
 from model.contract import load_contract
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ class Outcome(StrEnum):
     """How a loop ended."""
 
     CLOSED = "closed"
-    NO_ALARM = "no_alarm"
+    NO_ALERT = "no_alert"
     RETAINED = "retained"
-    FALSE_ALARM = "false_alarm"
-    STILL_RINGING = "still_ringing"
+    FALSE_ALERT = "false_alert"
+    STILL_ALERTING = "still_alerting"
+    NOT_MEASURED = "not_measured"
 
 
 @dataclass
@@ -152,21 +155,25 @@ class Loop:
         stage.facts |= read_rollout(str(model.version))
 
     def quiet(self, stage: Stage) -> None:
-        """Production as the model knows it: no alarm."""
-        if self._window(stage, self._progress.regime).breached:
-            raise Ended(Outcome.FALSE_ALARM)
+        """Production as the model knows it: no alert."""
+        if _alerts(self._window(stage, self._progress.regime)):
+            raise Ended(Outcome.FALSE_ALERT)
 
     def breach(self, stage: Stage) -> None:
-        """Production drifts: the alarm rings."""
-        run = self._window(stage, [*self._progress.regime, self._progress.shift])
-        if not run.breached:
-            raise Ended(Outcome.NO_ALARM)
+        """Production drifts: the monitor alerts."""
+        if not _alerts(self._window(stage, [*self._progress.regime, self._progress.shift])):
+            raise Ended(Outcome.NO_ALERT)
 
     def retrain(self, stage: Stage) -> None:
         """Train on old and newly labelled rows; the gate decides."""
         breach = self._stage("breach").facts
-        self._deliver(stage, list(breaches(self._workspace, breach["run"], breach["tags"])))
-        result = result_of(self._client, retraining_name(breach["run"]))
+        job = self._deliver(stage, list(breaches(self._workspace, breach["run"], breach["tags"])))
+        if not job:
+            raise RunFailedError(f"The breach of {breach['run']} led to no retraining. {_last_decision(stage)}")
+        if find(self._client, job) != COMPLETED:
+            # An interrupted loop may have started it.
+            follow(self._client, job)
+        result = result_of(self._client, job)
         _training_facts(stage, result)
         if result.gate["decision"] != "PROMOTE":
             self._settle()
@@ -177,25 +184,27 @@ class Loop:
         self.deploy(stage)
 
     def quiet_again(self, stage: Stage) -> None:
-        """The same drifted production goes on: the alarm that rang is quiet."""
+        """The same drifted production goes on: the monitor alerts no more."""
         run = self._window(stage, [*self._progress.regime, self._progress.shift])
         self._settle()
-        if run.breached:
-            raise Ended(Outcome.STILL_RINGING)
+        if _alerts(run):
+            raise Ended(Outcome.STILL_ALERTING)
 
     def _window(self, stage: Stage, shifts: list[Shift]) -> MonitorRun:
         """Send a window of rows, then run the monitor over them."""
         sent = invoke(self._client, shifts, progress=lambda done, of: self._say(f"request {done} of {of}"))
         if needs_labels():
             deliver_labels(self._client)
+            rebind_labels(self._client)
         self._say("monitoring")
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}
-        stage.facts |= {"alarms": [signal.name for signal in run.breached], "tags": run.tags}
+        alerts = [signal.name for signal in run.breached]
+        stage.facts |= {"alerts": alerts, "state": run.state, "tags": run.tags}
         return run
 
-    def _deliver(self, stage: Stage, events: list[Event]) -> None:
-        """Send events the way they take on Azure and GitHub.
+    def _deliver(self, stage: Stage, events: list[Event]) -> str:
+        """Send events the way they take on Azure and GitHub, and return the retraining that they have led to, if any.
 
         Raises:
             RunFailedError: a hop failed.
@@ -207,6 +216,7 @@ class Loop:
         failed = next((hop for hop in hops if not hop.ok), None)
         if failed:
             raise RunFailedError(f"{failed.hop} {failed.outcome}")
+        return next((hop.outputs["job"] for hop in hops if hop.outputs.get("job")), "")
 
     def _settle(self) -> None:
         """From now on production is as it has become."""
@@ -220,6 +230,18 @@ class Loop:
     def _say(self, text: str) -> None:
         self._progress.save()
         self._report(self._progress, text)
+
+
+def _alerts(run: MonitorRun) -> bool:
+    """Return whether a monitor alerts; a window that was not measured ends the loop, because nothing is known of it."""
+    if run.state is State.NOT_MEASURED:
+        raise Ended(Outcome.NOT_MEASURED)
+    return run.state is State.ALERT
+
+
+def _last_decision(stage: Stage) -> str:
+    said = [hop["outcome"] for hop in stage.facts["hops"] if hop["outputs"].get("outcome")]
+    return str(said[-1]) if said else "No workflow took it."
 
 
 def _training_facts(stage: Stage, result: TrainingResult) -> None:

@@ -1,119 +1,144 @@
-"""The online endpoint's rollout: smoke test, a share of the traffic, all of it."""
+"""The online endpoint of a rollout: its deployments, their shares of the traffic, and how the new one does."""
 
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure.ai.ml import load_online_deployment, load_online_endpoint
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
+from mlops.client import is_laptop
+from mlops.observed import NotObservableError, Source, source
 from mlops.project import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, SERVING_ENVIRONMENT
-from mlops.rollout import Limits, Probe, deployment_name, plan, verdict
-from mlops.rollout_steps import NotFitError, TrafficChange
+from mlops.refusals import is_missing
+from mlops.rollout import Limits, Probe, Serving, deployment_name, is_hopeless, verdict, verdict_of_callers
+from mlops.rollout_steps import NotFitError, bring_up
+from mlops.scoring import Scorer
 from mlops.smoke import SmokeTest, load_smoke_test
 from mlops.training import register_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mlops.client import Client
+    from mlops.settings import RolloutSettings
 
-SHARE = 10
-PROBES = 20
+BROKEN, DELETING = ("failed", "canceled"), "deleting"
+SECONDS_BETWEEN_LOOKS = {True: 0.5, False: 15.0}
 
 
-class OnlineRollout:
-    """The rollout of a model version on the online endpoint."""
+class Online:
+    """The online endpoint, in the rollout of one model version."""
 
-    def __init__(self, client: "Client", version: str, limits: Limits, say: "Callable[[str], None]"):
-        self._client, self._limits, self._say = client, limits, say
-        self._entity = _ensure_endpoint(client)
-        self.endpoint = str(self._entity.name)
-        self.changes: list[TrafficChange] = []
-        self._plan = plan(version, self._existing(), dict(self._entity.traffic or {}))
-        self._smoke: SmokeTest | None = None
+    def __init__(
+        self, client: "Client", model: Any, settings: "RolloutSettings", say: Callable[[str], None], cleanup: ExitStack
+    ):
+        self._client, self._model, self._settings, self._say = client, model, settings, say
+        self._new = deployment_name(str(model.version))
+        self.name = str(_ensure_endpoint(client).name)
+        self.share: int | None = settings.share
+        self._scorer = cleanup.enter_context(Scorer(client, self.name))
+        self._folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+        self._known: SmokeTest | None = None
+        self._probes: list[Probe] = []
 
-    def unchanged(self) -> bool:
-        """Return whether the version has all traffic already."""
-        return self._plan.changes_nothing
+    def look(self) -> Serving:
+        """Return the deployments that exist and their shares of the traffic."""
+        endpoint = self._client.online_endpoints.get(name=self.name)
+        found = list(self._client.online_deployments.list(endpoint_name=self.name))
+        return serving(found, endpoint.traffic or {})
 
-    def prepare(self, model: Any) -> None:
-        """Create the deployment and ask it for the predictions that the model made when it was trained.
+    def create(self) -> None:
+        """Bring the new deployment up.
 
         Raises:
-            NotFitError: it does not come up or answers wrongly.
+            NotFitError: it does not come up.
         """
-        self._folder = tempfile.TemporaryDirectory()
-        self._smoke = load_smoke_test(self._client, model, Path(self._folder.name))
-        if self._plan.create:
-            self._say(f"creating {self._plan.new}")
-            self._create(model)
-            self._say("smoke test")
-            problem = self._smoke.problem(self._ask()[1])
-            if problem:
-                raise NotFitError(problem)
+        # A version that cannot be tested must not cost a machine first.
+        self._smoke_test()
+        deployment = load_deployment(self._client, self._model)
+        bring_up(lambda: self._client.online_deployments.begin_create_or_update(deployment))
 
-    def switch(self) -> None:
-        """Give it a share of the traffic, watch errors and latency, then give it all.
+    def test(self) -> None:
+        """Ask for the predictions that the model made when it was trained; nobody else is sent there yet.
+
+        Raises:
+            NotFitError: it answers something else, or nothing.
+        """
+        probe = self._probe()
+        if probe.problem:
+            raise NotFitError(probe.problem)
+
+    def watch(self) -> None:
+        """Send probes, and if it has a share of the traffic, look for a while at what callers get.
 
         Raises:
             NotFitError: it fails or is slow.
         """
-        if self._plan.keep_serving:
-            self._say(f"{SHARE} % of the traffic")
-            self._set_traffic({self._plan.keep_serving: 100 - SHARE, self._plan.new: SHARE})
-        problem = verdict([self._probe() for _ in range(PROBES)], self._limits)
-        if problem:
-            raise NotFitError(problem)
-        self._say("all traffic")
-        self._set_traffic({self._plan.new: 100})
+        planned, limits = self._settings.probes, self._settings.limits
+        self._probes = []
+        while len(self._probes) < planned and not is_hopeless(self._probes, planned, limits):
+            self._probes.append(self._probe())
+        _refuse(verdict(self._probes, limits))
+        endpoint = self._client.online_endpoints.get(name=self.name)
+        seconds = self._settings.watch_seconds(is_laptop(self._client))
+        if self.look().share(self._new) and seconds:
+            self._say(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
+            self._watch_callers(source(self._client, endpoint, self._new), seconds, limits)
 
-    def abandon(self) -> None:
-        """Give the old deployment all traffic and delete the new one."""
-        self._say(f"taking {self._plan.new} back")
-        self._set_traffic({self._plan.keep_serving: 100} if self._plan.keep_serving else {})
-        self._delete([self._plan.new])
+    def give(self, shares: Mapping[str, int]) -> None:
+        """Set the shares of the traffic and leave everything else of the endpoint as it is."""
+        endpoint = self._client.online_endpoints.get(name=self.name)
+        endpoint.traffic = dict(shares)
+        if endpoint.mirror_traffic and len(shares) == 1:
+            # A deployment that mirrors traffic cannot be deleted.
+            endpoint.mirror_traffic = {}
+        self._client.online_endpoints.begin_create_or_update(endpoint).result()
 
-    def retire(self) -> None:
-        """Delete the deployments without traffic."""
-        self._delete(self._plan.delete)
+    def delete(self, name: str) -> None:
+        """Delete a deployment."""
+        self._client.online_deployments.begin_delete(name=name, endpoint_name=self.name).result()
 
-    def _delete(self, names: "tuple[str, ...] | list[str]") -> None:
-        for name in set(names) & set(self._existing()):
-            self._say(f"deleting {name}")
-            self._client.online_deployments.begin_delete(name=name, endpoint_name=self.endpoint).result()
+    def _watch_callers(self, observe: Source, seconds: float, limits: Limits) -> None:
+        """Judge by what callers get until the time is over, with a probe at each look.
 
-    def _existing(self) -> list[str]:
-        return [str(known.name) for known in self._client.online_deployments.list(endpoint_name=self.endpoint)]
+        What cannot be read is said aloud, and the probes alone have decided.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(SECONDS_BETWEEN_LOOKS[is_laptop(self._client)], left))
+            try:
+                seen = observe()
+            except NotObservableError as error:
+                self._say(f"What its callers get cannot be read, so its {len(self._probes)} probes decide. {error}")
+                return
+            _refuse(verdict_of_callers(seen, limits))
+            self._probes.append(self._probe())
+            _refuse(verdict(self._probes, limits))
+        self._say(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
 
-    def _create(self, model: Any) -> None:
-        deployment = load_deployment(self._client, model)
-        try:
-            self._client.online_deployments.begin_create_or_update(deployment).result()
-        except AzureError as error:
-            raise NotFitError(f"it did not come up: {error}") from error
-
-    def _ask(self) -> tuple[int, str]:
-        assert self._smoke
-        try:
-            return 200, self._client.online_endpoints.invoke(
-                endpoint_name=self.endpoint, request_file=str(self._smoke.request), deployment_name=self._plan.new
-            )
-        except HttpResponseError as error:
-            return int(error.status_code or 0), str(error.message)
+    def _smoke_test(self) -> SmokeTest:
+        if self._known is None:
+            self._known = load_smoke_test(self._client, self._model, self._folder)
+        return self._known
 
     def _probe(self) -> Probe:
-        assert self._smoke
-        started = time.perf_counter()
-        status, answer = self._ask()
-        milliseconds = 1000 * (time.perf_counter() - started)
-        return Probe(status, milliseconds, (self._smoke.problem(answer) or "") if status == 200 else answer)
+        known = self._smoke_test()
+        answer = self._scorer.ask(known.request.read_bytes(), self._new)
+        problem = known.problem(answer.text) if answer.status == 200 else answer.reason()
+        return Probe(answer.status, answer.milliseconds, problem or "")
 
-    def _set_traffic(self, shares: dict[str, int]) -> None:
-        self._entity.traffic = shares
-        self._client.online_endpoints.begin_create_or_update(self._entity).result()
-        self.changes.append(TrafficChange(time.time(), shares))
+
+def serving(deployments: list[Any], traffic: Mapping[str, Any]) -> Serving:
+    """Return what a list of deployments and the shares of the traffic amount to.
+
+    The SDK writes names in the shares in small letters, whatever the deployments are called.
+    """
+    state = {str(known.name): str(known.provisioning_state or "").lower() for known in deployments}
+    called = {name.lower(): name for name in state}
+    shares = {called.get(name.lower(), name): int(share or 0) for name, share in traffic.items()}
+    names = frozenset(name for name, said in state.items() if said != DELETING or shares.get(name))
+    return Serving(names, frozenset(name for name in names if state[name] in BROKEN), shares)
 
 
 def load_deployment(client: "Client", model: Any) -> Any:
@@ -125,10 +150,17 @@ def load_deployment(client: "Client", model: Any) -> Any:
     return deployment
 
 
+def _refuse(problem: str | None) -> None:
+    if problem:
+        raise NotFitError(problem)
+
+
 def _ensure_endpoint(client: "Client") -> Any:
     definition = load_online_endpoint(ONLINE_ENDPOINT)
     try:
         return client.online_endpoints.get(name=str(definition.name))
-    except ResourceNotFoundError:
-        client.online_endpoints.begin_create_or_update(definition).result()
-        return client.online_endpoints.get(name=str(definition.name))
+    except Exception as error:
+        if not is_missing(error):
+            raise
+    client.online_endpoints.begin_create_or_update(definition).result()
+    return client.online_endpoints.get(name=str(definition.name))

@@ -53,7 +53,7 @@ def drift(windows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
             if length > LONGEST_BAR:
                 axes.text(LONGEST_BAR, place, f" {length:.1f}", va="center", fontsize=8)
     axes.axvline(1, color="#b3261e", linewidth=2)
-    axes.text(1, 1.01, "alarm", color="#b3261e", ha="center", transform=axes.get_xaxis_transform())
+    axes.text(1, 1.01, "alert", color="#b3261e", ha="center", transform=axes.get_xaxis_transform())
     axes.set_yticks(range(len(features)), features)
     axes.set_xlim(0, LONGEST_BAR * 1.1)
     axes.set_xlabel("drift / threshold")

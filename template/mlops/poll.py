@@ -1,31 +1,34 @@
 """Without Event Grid: looks for breaches and new models, and tells GitHub what an event would have told it.
 
 The same triage decides, so that what is known already starts no workflow; the workflow it starts decides once more.
+What was sent is remembered in a tag of the newest model version (dispatched.py): a model that a reviewer has rejected,
+or a breach whose retraining found no labels, is sent once a day and three times at most, not every half hour. A person
+may start the workflow by hand at any time.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
+from mlops.dispatched import TAG, Memory
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.inbox import look_around, project_of
+from mlops.inbox import project_of, recent_retrainings, tags_of, tries_of
+from mlops.moment import now
+from mlops.monitor import monitor_name
+from mlops.monitor_runs import Breach, breaches
 from mlops.settings import Settings
-from mlops.triage import DRIFT, MODEL, Decision, Outcome, triage
+from mlops.triage import DRIFT, MODEL, Decision, Known, Outcome, Project, triage
+from mlops.versions import newest_standing
 
 if TYPE_CHECKING:
-    from azure.ai.ml import MLClient
-
     from mlops.client import Client
 
-BREACH_TAG = "azureml_modelmonitor_threshold_breached"
-# A monitor's runs are younger than this when the poll meets them, even after a day without polls.
-LOOKBACK = timedelta(days=2)
-JOBS = 500
-
 Dispatch = tuple[str, dict[str, str]]
+
+# Set to 1 on the laptop, where a loop takes minutes: what was sent before is sent again.
+FORGETFUL = "MLOPS_POLL_FORGETS"
 
 
 def poll(client: "Client", settings: Settings, environment: Mapping[str, str]) -> list[tuple[Dispatch, Decision]]:
@@ -37,58 +40,72 @@ def poll(client: "Client", settings: Settings, environment: Mapping[str, str]) -
     """
     if not environment.get("GITHUB_TOKEN"):
         raise WrongInputError("GITHUB_TOKEN is not set: the workflow passes it, with the permission contents: write.")
-    known, project = look_around(client, settings), project_of(settings, environment)
-    found = []
-    for dispatch in [*_breaches(client, settings), *_models(settings, project.workspace, known.rollouts)]:
-        decision = triage(*dispatch, project, known)
-        if decision.outcome in (Outcome.RETRAIN, Outcome.DEPLOY):
-            _send(dispatch, settings.github.repository, environment)
-        found.append((dispatch, decision))
-    return found
+    return list(_Poll(client, settings, environment).run())
 
 
-def _models(settings: Settings, workspace: str, rollouts: Mapping[str, str | None]) -> Iterator[Dispatch]:
-    for version in sorted(rollouts, key=int):
-        if rollouts[version] is None:
-            payload = {"model_name": settings.model_name, "model_version": version, "workspace": workspace}
-            yield MODEL, {"event_id": f"poll-{version}", **payload}
+class _Poll:
+    """One look around, and what is known while it goes on."""
 
+    def __init__(self, client: "Client", settings: Settings, environment: Mapping[str, str]):
+        self._client, self._settings, self._environment = client, settings, environment
+        self._project: Project = project_of(settings, environment)
+        self._now = now(client)
+        self._tags = tags_of(client, settings.model_name)
+        self._rollouts = {version: tags.get("rollout") for version, tags in self._tags.items()}
+        self._memory = Memory.read(tags.get(TAG, "") for tags in self._tags.values())
 
-def _breaches(client: "Client", settings: Settings) -> Iterator[Dispatch]:
-    for root, run, status, text in _tagged_runs(client):
-        signal = text.partition("'")[2].partition("'")[0]
-        payload = {"root_run_id": root, "run_id": run, "signal": signal, "status": status}
-        workspace = settings.azure.workspace_name
-        yield DRIFT, {"event_id": f"poll-{run}"[:128].replace("_", "-"), **payload, "workspace": workspace}
+    def run(self) -> Iterator[tuple[Dispatch, Decision]]:
+        """Send what is due."""
+        found = list(breaches(self._client, monitor_name(), self._settings.signal_prefix, self._now))
+        recent = recent_retrainings(self._client) if found and self._project.cool_down else {}
+        for breach in found:
+            known = Known(recent | tries_of(self._client, breach.root), self._rollouts, self._now)
+            yield self._handle((DRIFT, self._payload(breach)), known)
+        version = newest_standing(self._rollouts)
+        if version and not self._rollouts[version]:
+            payload = {"event_id": f"poll-{version}", "model_name": self._settings.model_name, "model_version": version}
+            dispatch = (MODEL, payload | {"workspace": self._project.workspace})
+            yield self._handle(dispatch, Known({}, self._rollouts, self._now))
 
+    def _payload(self, breach: Breach) -> dict[str, str]:
+        return {
+            "event_id": f"poll-{hashlib.sha256(breach.run.encode()).hexdigest()[:16]}",
+            "root_run_id": breach.root,
+            "run_id": breach.run,
+            "signal": breach.signal,
+            "status": breach.status,
+            "workspace": self._project.workspace,
+        }
 
-def _tagged_runs(client: "Client") -> Iterator[tuple[str, str, str, str]]:
-    """Return root run, run, status and tag text of every recent breach."""
-    from mlops.local.client import LocalClient
+    def _handle(self, dispatch: Dispatch, known: Known) -> tuple[Dispatch, Decision]:
+        """Send an event if triage would act on it and GitHub does not know of it."""
+        decision = triage(*dispatch, self._project, known)
+        if decision.outcome not in (Outcome.RETRAIN, Outcome.DEPLOY):
+            return dispatch, decision
+        key = decision.job.removeprefix("retrain-") or f"version-{decision.version}"
+        objection = self._memory.objection(key, self._now)
+        if objection and self._environment.get(FORGETFUL) != "1":
+            said = f"{decision.reason} {objection}"
+            return dispatch, Decision(Outcome.ALREADY_HANDLED, said, decision.job, decision.version)
+        before = self._memory
+        # First remembered, then sent: a poll that dies in between has lost a day, and has not begun to repeat itself.
+        self._remember(before.with_dispatch(key, self._now))
+        try:
+            _send(dispatch, self._settings.github.repository, self._environment)
+        except BaseException:
+            self._remember(before)
+            raise
+        return dispatch, decision
 
-    if isinstance(client, LocalClient):
-        for schedule in client.schedules.list():
-            last = client.schedules.last_result(str(schedule.name))
-            if last:
-                for signal, text in last.tags.items():
-                    yield last.name, f"{last.name}-{signal}", "Completed", text
-        return
-    for root in islice(client.jobs.list(), JOBS):
-        created: Any = getattr(root.creation_context, "created_at", None)
-        if created and created.replace(tzinfo=UTC) < datetime.now(UTC) - LOOKBACK:
-            # The newest come first.
+    def _remember(self, memory: Memory) -> None:
+        self._memory = memory
+        if not self._tags:
             return
-        for step in _steps(client, str(root.name)):
-            if BREACH_TAG in (step.tags or {}):
-                yield str(root.name), str(step.name), str(step.status), str(step.tags[BREACH_TAG])
-
-
-def _steps(client: "MLClient", parent: str) -> Iterator[Any]:
-    """Return a job's steps with those of its inner pipelines: each signal of a monitor is one."""
-    for step in client.jobs.list(parent_job_name=parent):
-        yield step
-        if getattr(step, "type", None) == "pipeline":
-            yield from _steps(client, str(step.name))
+        newest = max(self._tags, key=int)
+        # Read anew: a rollout may have tagged it meanwhile.
+        model = self._client.models.get(self._settings.model_name, version=newest)
+        model.tags = {**(model.tags or {}), TAG: memory.write()}
+        self._client.models.create_or_update(model)
 
 
 def _send(dispatch: Dispatch, repository: str, environment: Mapping[str, str]) -> None:
@@ -100,10 +117,13 @@ def _send(dispatch: Dispatch, repository: str, environment: Mapping[str, str]) -
         "X-GitHub-Api-Version": "2022-11-28",
     }
     transport = httpx.HTTPTransport(retries=3)
-    with httpx.Client(transport=transport, headers=headers, timeout=10) as client:
-        answer = client.post(
-            f"{api}/repos/{environment.get('GITHUB_REPOSITORY') or repository}/dispatches",
-            json={"event_type": event_type, "client_payload": payload},
-        )
+    try:
+        with httpx.Client(transport=transport, headers=headers, timeout=10) as client:
+            answer = client.post(
+                f"{api}/repos/{environment.get('GITHUB_REPOSITORY') or repository}/dispatches",
+                json={"event_type": event_type, "client_payload": payload},
+            )
+    except httpx.HTTPError as error:
+        raise RunFailedError(f"GitHub could not be asked to take the {event_type} event: {error}.") from error
     if answer.status_code != 204:
         raise RunFailedError(f"GitHub refused the {event_type} event with status {answer.status_code}.")

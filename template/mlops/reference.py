@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from azure.ai.ml import load_data
-from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.assets import read_asset
 from mlops.errors import WrongInputError
+from mlops.jobs import output_path
 from mlops.project import REFERENCE_DATA, read_yaml
+from mlops.refusals import is_missing
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -23,13 +24,18 @@ def register_reference(client: "Client", model: Any) -> None:
     name, version = str(read_yaml(REFERENCE_DATA)["name"]), str(model.version)
     try:
         client.data.get(name, version=version)
-    except ResourceNotFoundError:
+    except Exception as error:
+        if not is_missing(error):
+            raise
         job = (model.tags or {}).get("job")
         if not job:
-            raise WrongInputError(f"Version {version} of {model.name} has no tag `job`: was it trained here?") from None
+            raise WrongInputError(
+                f"Version {version} of {model.name} has no tag `job`, which says whose output its reference is: "
+                "a version that the training pipeline did not register cannot be monitored."
+            ) from None
         data = load_data(REFERENCE_DATA)
         data.version = version
-        data.path = str(data.path).replace("/JOB/", f"/{job}/")
+        data.path = output_path(job, "reference")
         client.data.create_or_update(data)
 
 

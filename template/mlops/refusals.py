@@ -8,7 +8,8 @@ from typing import Any
 
 from mlops import rights
 from mlops.errors import RunFailedError
-from mlops.remedies import Kind, Refusal, clean, sentence
+from mlops.refused import Kind, Refusal, clean
+from mlops.remedies import sentence
 
 # Packages that talk to Azure or GitHub; what others raise is a fault of this project and keeps its stack trace.
 TALKING = ("azure", "azureml", "mltable", "msal", "msrest", "isodate", "requests", "urllib3", "httpx", "httpcore")
@@ -61,7 +62,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
     if not _talked(error):
         return None
     cause = _cause(error)
-    if getattr(cause, "response", None) is not None and getattr(cause, "status_code", None):
+    if getattr(cause, "response", None) is not None and _status(cause):
         return _answered(cause)
     text = str(getattr(cause, "message", None) or cause)
     if _named(cause, *CONNECTION):
@@ -75,7 +76,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
 
 def code_of(error: Exception) -> str:
     """Return the code of Azure's answer, empty if it has none."""
-    return _answered(error).code if getattr(error, "response", None) is not None else ""
+    return next(iter(_answered(error).codes), "") if getattr(error, "response", None) is not None else ""
 
 
 def _talked(error: BaseException) -> bool:
@@ -118,12 +119,17 @@ def _answered(error: BaseException) -> Refusal:
     return Refusal(
         Kind.ANSWER,
         message or (str(getattr(error, "message", "")) if known else body) or str(getattr(error, "reason", "") or ""),
-        getattr(error, "status_code", None),
+        _status(error),
         known,
         f"{getattr(request, 'method', '')} {getattr(request, 'url', '')}".strip(),
         _header(response, "x-ms-request-id") or _header(response, "x-ms-correlation-request-id") or _request(content),
         _header(response, "Retry-After"),
     )
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
 
 
 def _content(response: Any) -> dict[str, Any]:
@@ -136,7 +142,7 @@ def _content(response: Any) -> dict[str, Any]:
 
 def _text(response: Any) -> str:
     try:
-        return str(response.text())
+        return str(response.text() if callable(response.text) else response.text)
     except Exception:
         # A body that was cut, or was read before as a stream.
         return ""

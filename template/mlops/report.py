@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops import pictures
-from mlops.display import OUTCOMES
+from mlops.display import OUTCOMES, told_alerts
 from mlops.files import write_text
 from mlops.project import STATE, model_name
 
@@ -42,7 +42,7 @@ def write_report(progress: "Progress") -> Path:
     sections = [
         _section(
             "Drift of each feature against its threshold",
-            "A bar beyond the line at 1 rings the alarm: each value is divided by its feature's threshold.",
+            "A bar beyond the line at 1 is an alert: each value is divided by its feature's threshold.",
             pictures.drift({name: _signals(stages[name]) for name in ("quiet", "breach", "quiet_again")}),
         ),
         _section(
@@ -80,10 +80,9 @@ def _row(stage: "Stage") -> str:
         told += facts["gate"]["reasons"]
     if "deployment" in facts:
         told.append(f"{facts['deployment']}: {facts['outcome'].lower()}")
-    if "alarms" in facts:
+    if "alerts" in facts:
         drift = f" with {', '.join(facts['shifts'])}" if facts["shifts"] else ""
-        told.append(f"{facts['rows']:,} rows{drift}")
-        told.append(f"alarm: {', '.join(facts['alarms'])}" if facts["alarms"] else "no alarm")
+        told += [f"{facts['rows']:,} rows{drift}", told_alerts(facts)]
     seconds = f"{stage.seconds:.1f}" if stage.seconds else ""
     cells = (stage.name, stage.status, seconds, "; ".join(told))
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -1,16 +1,16 @@
 """Makes the next training data from labelled production rows and trains on it."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mlops.assets import newest_version, read_asset, register_rows
 from mlops.client import is_laptop
 from mlops.collected import SCORED_AT, scored_rows
-from mlops.errors import WrongInputError
+from mlops.errors import WrongInputError, aside
 from mlops.moment import now
-from mlops.monitor import last_window
+from mlops.monitor import last_window, rebind_labels
 from mlops.production import deliver_labels
 from mlops.project import LABELLED_DATA, LABELS, read_yaml
 from mlops.training import TrainingResult, train
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlops.client import Client
 
 LOOKBACK = timedelta(days=30)
+# The tag of a data version that a retraining made: the job that completed on it.
+TRAINED, NOT_YET = "trained", "not yet"
 
 
 def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
@@ -34,6 +36,7 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
         # The make-believe of production: its labels wait in a folder of the checkout. On Azure your own system
         # registers labels.
         deliver_labels(client)
+    rebind_labels(client)
     window = last_window(client)
     start = window[0] if window else end - timedelta(days=1)
     name = str(read_yaml(LABELLED_DATA)["name"])
@@ -42,18 +45,36 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
         raise WrongInputError(f"There is no data asset {name} yet: run `mlops data` first.")
     old = read_asset(client, name, version)
     new, newest = newly_labelled(client, contract, old, start, end)
-    if new.empty:
+    if new.empty and _is_untrained(client, name, version):
+        aside(f"{name}:{version} was made for a retraining that came to no end: it is trained on now.")
+    elif new.empty:
         raise WrongInputError(
             "No new labels since the last training: retraining on the same rows would give the same model. "
             "Register the labels that have come in as the next version of the data asset "
             f"{read_yaml(LABELS)['name']}, then run `mlops retrain` again."
         )
-    try:
-        rows = check_labelled(pd.concat([old, new], ignore_index=True), contract)
-    except ContractError as error:
-        raise WrongInputError(f"The newly labelled rows do not keep the contract. {error}") from error
-    register_rows(client, LABELLED_DATA, rows, {"newest_rows": newest or len(new)})
-    return train(client, job_name)
+    else:
+        try:
+            rows = check_labelled(pd.concat([old, new], ignore_index=True), contract)
+        except ContractError as error:
+            raise WrongInputError(f"The newly labelled rows do not keep the contract. {error}") from error
+        metadata: dict[str, object] = {"newest_rows": newest or len(new)}
+        version = register_rows(client, LABELLED_DATA, rows, metadata, {TRAINED: NOT_YET}).version
+    result = train(client, job_name)
+    _mark_trained(client, name, version, result.job)
+    return result
+
+
+def _is_untrained(client: "Client", name: str, version: str) -> bool:
+    """Return whether a retraining has made a data version, and none has completed on it: it failed, or was killed."""
+    return (client.data.get(name, version=version).tags or {}).get(TRAINED) == NOT_YET
+
+
+def _mark_trained(client: "Client", name: str, version: str, job: str) -> None:
+    data: Any = client.data.get(name, version=version)
+    if (data.tags or {}).get(TRAINED) == NOT_YET:
+        data.tags = {**data.tags, TRAINED: job}
+        client.data.create_or_update(data)
 
 
 def newly_labelled(

@@ -80,13 +80,14 @@ def missing(status: int | None, codes: tuple[str, ...], message: str, asked: str
         return MissingRight(
             BLOBS, owner(asked) if ACCOUNT.search(asked) else "the workspace's storage account", "", client
         )
-    data_plane = NO_PERMISSION.search(message)
-    if not set(codes) & CODES and not (status in (401, 403) and data_plane):
+    data_plane = NO_PERMISSION.search(message) if status in (401, 403) else None
+    if not set(codes) & CODES and not data_plane:
         return None
     linked, action, scope = LINKED.search(message), ACTION.search(message), SCOPE.search(message)
     wanted = linked[1] if linked else data_plane[1] if data_plane else action[1] if action else ""
     where = linked[2] if linked else scope[1] if scope else ""
-    role = next(role for pattern, role in ROLES if re.match(pattern, wanted, re.IGNORECASE)) if wanted else SCIENTIST
+    fitting = (role for pattern, role in ROLES if re.match(pattern, wanted, re.IGNORECASE))
+    role = next(fitting) if wanted else SCIENTIST
     if role in (SCIENTIST, BLOBS):
         where = WORKSPACE.sub(r"\1", where) if role == SCIENTIST else where.partition("/blobServices")[0]
     return MissingRight(role, where or owner(asked), wanted, client, "DenyAssignmentAuthorizationFailed" in codes)
@@ -99,8 +100,8 @@ def sentence(right: MissingRight) -> str:
     if right.denied:
         return f"{who} may not do{does} on {right.scope}: a deny assignment forbids it, which only its owner can remove"
     return (
-        f"{who} may not do{does}: it lacks the role {right.role} on {right.scope}, or there is no such resource. Have an "
-        "owner assign the role (a new one takes some minutes to work), and check the names in the settings"
+        f"{who} may not do{does}: it lacks the role {right.role} on {right.scope}, or there is no such resource. Have "
+        "an owner assign the role (a new one takes some minutes to work), and check the names in the settings"
     )
 
 
@@ -127,7 +128,7 @@ def wrong_place(status: int | None, codes: tuple[str, ...], message: str, asked:
         name = re.search(r"/workspaces/([^/?]+)", asked, re.IGNORECASE)
         return "workspace" if name and parent[1].rpartition("/")[2].lower() == name[1].lower() else ""
     subject = SUBJECT.match(message)
-    return SUBJECTS.get(subject[1].lower(), "") if subject else ""
+    return SUBJECTS.get(subject[1].lower().replace(" ", ""), "") if subject else ""
 
 
 def is_of_asked(codes: tuple[str, ...], message: str, asked: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mlops.errors import WrongInputError
 from model.contract import load_contract
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ class SmokeTest:
         try:
             content = json.loads(answer)
             predictions = (json.loads(content) if isinstance(content, str) else content)["predictions"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
+            predictions = None
+        if not isinstance(predictions, list):
             return f"it answered {answer[:500]!r}, which holds no predictions"
         if len(predictions) != len(self.expected):
             return f"it answered {len(predictions)} predictions for {len(self.expected)} rows"
@@ -37,21 +40,33 @@ class SmokeTest:
 
 
 def load_smoke_test(client: "Client", model: Any, folder: Path) -> SmokeTest:
-    """Download a model version and write its input example as a request."""
+    """Download a model version and write its input example as a request.
+
+    Raises:
+        WrongInputError: the version has no example with predictions.
+    """
     client.models.download(name=str(model.name), version=str(model.version), download_path=folder)
-    home = next(folder.rglob("MLmodel")).parent
-    description = yaml.safe_load((home / "MLmodel").read_text(encoding="utf-8"))
-    example_file = home / description["saved_input_example_info"]["artifact_path"]
-    # MLflow writes missing values as NaN, which is no JSON.
-    example = json.loads(example_file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    try:
+        home = next(folder.rglob("MLmodel")).parent
+        description = yaml.safe_load((home / "MLmodel").read_text(encoding="utf-8"))
+        example_file = home / description["saved_input_example_info"]["artifact_path"]
+        # MLflow writes missing values as NaN, which is no JSON.
+        example = json.loads(example_file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+        columns, data = example["columns"], example["data"]
+        expected = tuple(description["metadata"]["example_predictions"])
+    except (StopIteration, KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
+        raise WrongInputError(
+            f"Version {model.version} of {model.name} has no input example with predictions to test a deployment with: "
+            "only versions that this project's pipeline has registered can be deployed."
+        ) from error
     identifier = load_contract().id_column
     table = {
-        "columns": [identifier, *example["columns"]],
-        "data": [[f"smoke-test-{number}", *row] for number, row in enumerate(example["data"], 1)],
+        "columns": [identifier, *columns],
+        "data": [[f"smoke-test-{number}", *row] for number, row in enumerate(data, 1)],
     }
     request = folder / "request.json"
     request.write_text(json.dumps({"input_data": table}), encoding="utf-8")
-    return SmokeTest(request, tuple(description["metadata"]["example_predictions"]))
+    return SmokeTest(request, expected)
 
 
 def _same(given: Any, expected: Any) -> bool:

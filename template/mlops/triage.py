@@ -1,7 +1,9 @@
 """Decides what an event is worth: a retraining, a deployment or nothing, and says why. Pure: it asks nobody.
 
 Event Grid delivers at least once and in any order, and a monitor run raises one event for each breaching signal and
-each status: so whatever arrives, however often, one monitor run leads to one retraining at most.
+each status: so whatever arrives, however often, one monitor run leads to one retraining at most. A retraining that
+failed or was cancelled does not count: the next delivery repeats it under a new name, because Azure takes no job's name
+twice. Three tries are the limit, so that a breach that always fails does not go round for ever.
 """
 
 import hashlib
@@ -12,9 +14,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from mlops.versions import newest_standing
+
 DRIFT, MODEL = "drift-detected", "model-registered"
-RETRAINING = re.compile(r"retrain-[0-9a-f]{16}")
+RETRAINING = re.compile(r"retrain-[0-9a-f]{16}(-[2-9])?")
 FINAL = ("completed", "failed")
+TRIES = 3
+# Jobs with one of these states have ended without a result. Every other state, known or not, may still bring one.
+WITHOUT_RESULT = ("failed", "canceled", "notresponding")
 
 # What may leave the payload, and nothing else does: none of it can end a shell word or climb out of a folder.
 PATTERNS = {
@@ -63,10 +70,23 @@ class Project:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What exists already: retrainings by name with their start, model versions with the state of their rollout."""
+class Retraining:
+    """A retraining's job: its status, and when it was started."""
 
-    retrainings: Mapping[str, datetime | None]
+    status: str
+    started: datetime | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Return whether it has brought a result or may still bring one."""
+        return self.status.lower() not in WITHOUT_RESULT
+
+
+@dataclass(frozen=True)
+class Known:
+    """What exists already: retrainings by their job's name, model versions with the state of their rollout."""
+
+    retrainings: Mapping[str, Retraining]
     rollouts: Mapping[str, str | None]
     now: datetime
 
@@ -108,9 +128,16 @@ def read_payload(payload: object, keys: tuple[str, ...]) -> tuple[dict[str, str]
     return values, ""
 
 
-def retraining_name(cause: str) -> str:
-    """Return the one name that a cause's retraining has, however often the cause is reported."""
-    return f"retrain-{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
+def cause_of(event_type: str, payload: object) -> str | None:
+    """Return what a retraining for an event would be caused by: the monitor's run. None if the event asks for none."""
+    values, problem = read_payload(payload, KEYS[DRIFT]) if event_type == DRIFT else ({}, "another event")
+    return None if problem else values["root_run_id"]
+
+
+def retraining_names(cause: str) -> tuple[str, ...]:
+    """Return the names that a cause's retraining may have, one for each try, however often the cause is reported."""
+    name = f"retrain-{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
+    return (name, *(f"{name}-{number}" for number in range(2, TRIES + 1)))
 
 
 def triage_retraining(cause: str, known: Known, cool_down: timedelta = timedelta(0)) -> Decision:
@@ -120,8 +147,7 @@ def triage_retraining(cause: str, known: Known, cool_down: timedelta = timedelta
 
 def triage_deployment(version: str, project: Project, known: Known) -> Decision:
     """Decide about a deployment that a person asks for: of the newest version, or of a chosen one."""
-    standing = [other for other, state in known.rollouts.items() if state != "failed"]
-    chosen = version or max(standing, key=int, default="")
+    chosen = version or newest_standing(known.rollouts) or ""
     if chosen not in known.rollouts:
         return _ignore(
             f"{project.model_name} has no version {_shown(version)}." if version else "There is no model yet."
@@ -139,14 +165,22 @@ def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Dec
 
 
 def _retrain(cause: str, reason: str, known: Known, cool_down: timedelta) -> Decision:
-    job = retraining_name(cause)
-    if job in known.retrainings:
-        return Decision(Outcome.ALREADY_HANDLED, f"{reason} Its retraining {job} has been started before.", job)
-    for name, started in known.retrainings.items():
-        if started and known.now - started < cool_down:
+    names = retraining_names(cause)
+    tried = {name: known.retrainings[name] for name in names if name in known.retrainings}
+    for name, retraining in tried.items():
+        if retraining.counts:
+            said = f"{reason} Its retraining {name} has been started before and is {retraining.status}."
+            return Decision(Outcome.ALREADY_HANDLED, said, name)
+    if len(tried) == len(names):
+        last = f"{', '.join(tried)} all ended without a result: mend what stopped them, then start the workflow by hand"
+        return Decision(Outcome.ALREADY_HANDLED, f"{reason} Its retraining was tried {TRIES} times, and {last}.")
+    for name, retraining in known.retrainings.items():
+        started = retraining.started
+        if name not in names and retraining.counts and started and known.now - started < cool_down:
             hours = f"{cool_down.total_seconds() / 3600:g}"
             return _ignore(f"{reason} But {name} started at {started:%Y-%m-%d %H:%M} UTC, less than {hours} hours ago.")
-    return Decision(Outcome.RETRAIN, reason, job)
+    again = f" {', '.join(tried)} ended as {', '.join(one.status for one in tried.values())}." if tried else ""
+    return Decision(Outcome.RETRAIN, f"{reason}{again}", next(name for name in names if name not in tried))
 
 
 def _triage_model(values: dict[str, str], project: Project, known: Known) -> Decision:
@@ -158,9 +192,9 @@ def _triage_model(values: dict[str, str], project: Project, known: Known) -> Dec
     if known.rollouts[version]:
         reason = f"{name} version {version} was rolled out before: {known.rollouts[version]}."
         return Decision(Outcome.ALREADY_HANDLED, reason, version=version)
-    newer = [int(other) for other in known.rollouts if int(other) > int(version) and known.rollouts[other] != "failed"]
-    if newer:
-        return _ignore(f"{name} version {max(newer)} is newer than version {version}.")
+    newest = newest_standing(known.rollouts)
+    if newest != version:
+        return _ignore(f"{name} version {newest} is newer than version {version}.")
     return Decision(Outcome.DEPLOY, f"{name} version {version} was registered.", version=version)
 
 

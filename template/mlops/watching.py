@@ -1,19 +1,17 @@
 """Watches a job until it ends, by asking for it and its steps again and again; faults that pass are waited out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mlops.client import is_laptop
-from mlops.errors import aside
+from mlops.errors import RunFailedError, aside
 from mlops.jobs import listed, status_of
-from mlops.refusals import explained, is_passing
+from mlops.refusals import explained, is_missing, is_passing, refusal_of
 
 if TYPE_CHECKING:
     from mlops.client import Client
-
-Answer = TypeVar("Answer")
 
 COMPLETED = "Completed"
 # As the SDK's own list of ends has it.
@@ -49,11 +47,11 @@ def watch(client: "Client", name: str) -> Iterator[Progress]:
     """Return a job's progress again and again until it ends.
 
     Raises:
-        Exception: Azure refuses to tell, or has not answered for too long.
+        RunFailedError: Azure refuses to say how the job is, or has not answered for too long.
     """
-    watcher, patience = _Watcher(client, name), _Patience(name)
+    watcher = _Watcher(client, name)
     for pause in _pauses(is_laptop(client)):
-        progress = patience.ask(watcher.look)
+        progress = watcher.look()
         if progress is not None:
             yield progress
             if progress.status in ENDED:
@@ -85,45 +83,55 @@ def _pauses(on_laptop: bool) -> Iterator[float]:
         pause = pause if on_laptop else min(1.2 * pause, 15.0)
 
 
-class _Patience:
-    """Bears a number of faults in a row that may pass, and tells of the first one."""
-
-    def __init__(self, job: str) -> None:
-        self._job, self._told, self._left = job, False, PATIENCE
-
-    def ask(self, question: "Callable[[], Answer]") -> "Answer | None":
-        """Return the answer, or None if there was none this time.
-
-        Raises:
-            Exception: what will not pass, or has not passed for too long.
-        """
-        try:
-            answer = question()
-        except Exception as error:
-            self._left -= 1
-            if not is_passing(error) or not self._left:
-                raise
-            if not self._told:
-                aside(f"The job {self._job} goes on; its state is asked for again, after: {explained(error)}")
-                self._told = True
-            return None
-        self._left = PATIENCE
-        return answer
-
-
 class _Watcher:
-    """Looks at one job and remembers what it saw before: steps of inner pipelines, and when a step was seen first."""
+    """Looks at one job and remembers: how often Azure did not answer, the steps seen last, when each was seen first."""
 
     def __init__(self, client: "Client", name: str):
         self._client, self._name = client, name
+        self._patience, self._told = PATIENCE, False
         self._seen: dict[str, float] = {}
         self._inner: dict[str, tuple[Step, ...]] = {}
+        self._shown: tuple[Step, ...] = ()
 
-    def look(self) -> Progress:
-        """Return how far the job is now."""
-        job: Any = self._client.jobs.get(self._name)
+    def look(self) -> Progress | None:
+        """Return how far the job is now, None if Azure does not say it this time.
+
+        Raises:
+            RunFailedError: Azure refuses to say it, or has not said it for too long.
+        """
+        try:
+            job: Any = self._client.jobs.get(self._name)
+        except Exception as error:
+            self._bear(error)
+            return None
+        self._patience = PATIENCE
+        self._read_steps()
         reason = str(getattr(job, "error", None) or "")
-        return Progress(self._name, status_of(job), tuple(self._steps(self._name, 0)), _link(job), reason)
+        return Progress(self._name, status_of(job), self._shown, _link(job), reason)
+
+    def _bear(self, error: Exception) -> None:
+        if refusal_of(error) is None and not is_missing(error):
+            raise error
+        self._patience -= 1
+        if is_missing(error) or not is_passing(error) or not self._patience:
+            raise RunFailedError(
+                f"It is not known how the job {self._name} ended, and it may be running still. {explained(error)}"
+            ) from error
+        self._tell(f"The job {self._name} goes on; its state is asked for again, after this: {explained(error)}")
+
+    def _read_steps(self) -> None:
+        """Keep what was seen last if run history does not answer: in a closed network it does not, and the job runs."""
+        try:
+            self._shown = tuple(self._steps(self._name, 0))
+        except Exception as error:
+            if refusal_of(error) is None:
+                raise
+            self._tell(f"The steps of the job {self._name} cannot be shown: {explained(error)}")
+
+    def _tell(self, text: str) -> None:
+        if not self._told:
+            aside(text)
+            self._told = True
 
     def _steps(self, parent: str, depth: int) -> Iterator[Step]:
         for child in sorted(listed(self._client, parent), key=_created):

@@ -44,10 +44,14 @@ class Documents:
             below.rmdir() if below.is_dir() else below.unlink()
 
     def names(self, collection: str) -> list[str]:
-        """Return the names in a collection, such as `data/labels/versions`, the oldest first."""
+        """Return the names in a collection, such as `data/labels/versions`, the oldest first.
+
+        A name without a document of its own, such as that of an asset that has versions, is among them.
+        """
         folder = self._file(collection).with_suffix("")
-        files = [file for file in folder.glob("*.json") if not file.name.startswith(".")]
-        return [unquote(file.stem) for file in sorted(files, key=lambda file: file.stat().st_ctime_ns)]
+        entries = [entry for entry in folder.glob("*") if not entry.name.startswith(".")]
+        ordered = sorted(entries, key=lambda entry: entry.stat().st_ctime_ns)
+        return list(dict.fromkeys(unquote(entry.name.removesuffix(".json")) for entry in ordered))
 
     def all(self, collection: str) -> Iterator[tuple[str, Document]]:
         """Yield every document of a collection with its name, the oldest first."""

@@ -15,6 +15,12 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from mlops.files import locked, replace_folder, write_text
 
+# The emulator's workspace, as ids have it.
+WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
+    "/providers/Microsoft.MachineLearningServices/workspaces/local"
+)
+
 
 class _Versions:
     """One folder for each name and version, with the entity's own YAML in it."""
@@ -39,12 +45,15 @@ class _Versions:
         file = self._folder / name / str(version) / "entity.yml"
         if not file.exists():
             raise ResourceNotFoundError(f"There is no {self._kind} {name} with version {version}.")
-        return self._load(file)
+        entity = self._load(file)
+        entity._id = f"{WORKSPACE}/{self._folder.name}/{name}/versions/{version}"
+        return entity
 
     def _save(self, entity: Any, staging: Path, **changes: str) -> Any:
         """Check the entity as the SDK does before sending it, and file it."""
         entity._to_rest_object()
         definition = {key: value for key, value in entity._to_dict().items() if value is not None} | changes
+        definition.pop("id", None)
         write_text(staging / "entity.yml", yaml.safe_dump(definition, sort_keys=False, allow_unicode=True))
         replace_folder(staging, self._folder / entity.name / str(entity.version))
         return self.get(entity.name, str(entity.version))
@@ -87,7 +96,7 @@ class DataOperations(_Versions):
         existing = self._folder / str(data.name) / str(data.version)
         if existing.exists():
             if _same_files(source, existing / "content"):
-                return self.get(str(data.name), str(data.version))
+                return self._with_tags(data, existing / "entity.yml")
             raise ResourceExistsError(f"The data asset {data.name}:{data.version} exists with other content.")
         if source.is_dir():
             shutil.copytree(source, staging / "content")
@@ -95,6 +104,12 @@ class DataOperations(_Versions):
             (staging / "content").mkdir()
             shutil.copy(source, staging / "content")
         return self._save(data, staging, path="content" if source.is_dir() else f"content/{source.name}")
+
+    def _with_tags(self, data: Data, file: Path) -> Data:
+        """Give a version other tags: they are all that may change of one."""
+        definition = yaml.safe_load(file.read_text(encoding="utf-8")) | {"tags": dict(data.tags or {})}
+        write_text(file, yaml.safe_dump(definition, sort_keys=False, allow_unicode=True))
+        return self.get(str(data.name), str(data.version))
 
 
 class EnvironmentOperations(_Versions):
@@ -110,15 +125,27 @@ class EnvironmentOperations(_Versions):
 
 
 class ComponentOperations(_Versions):
-    """`ml_client.components`."""
+    """`ml_client.components`: a version keeps the code that it was registered with."""
 
     def __init__(self, folder: Path):
         super().__init__(folder, "component", load_component)
 
     def create_or_update(self, component: Component) -> Component:
-        """Register a component."""
+        """Register a component.
+
+        Raises:
+            ResourceExistsError: the version exists with another specification or other code.
+        """
+        content: Any = component
+        code = (Path(content.base_path) / content.code).resolve()
         with self._staging() as staging:
-            return self._save(component, staging)
+            shutil.copytree(code, staging / "code", ignore=shutil.ignore_patterns("__pycache__"))
+            existing = self._folder / str(component.name) / str(component.version)
+            if existing.exists():
+                if _same_files(staging / "code", existing / "code"):
+                    return self.get(str(component.name), str(component.version))
+                raise ResourceExistsError(f"The component {component.name}:{component.version} exists with other code.")
+            return self._save(component, staging, code="code")
 
 
 def local_path(state: Path, address: str) -> Path:

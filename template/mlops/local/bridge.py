@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,18 @@ from mlops.settings import Settings, load_settings
 
 DELIVERIES = 3
 # A loop takes minutes on the laptop and days in a workspace.
-NO_COOL_DOWN = {"MLOPS_COOL_DOWN_HOURS": "0"}
+NO_COOL_DOWN = {"MLOPS_COOL_DOWN_HOURS": "0", "MLOPS_POLL_FORGETS": "1"}
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One stage of an event's way: what went over it and what came of it."""
+    """One stage of an event's way: what went over it, what came of it, and the outputs of a workflow's step."""
 
     hop: str
     sent: Any
     outcome: str
     ok: bool = True
+    outputs: dict[str, str] = field(default_factory=dict)
 
 
 Bridge = Callable[[Event, GitHub], str]
@@ -186,4 +187,5 @@ def _start_workflows(dispatch: Dispatch, root: Path, state: Path, settings: Sett
 def _step_hop(file: Path, result: StepResult, sent: Any) -> Hop:
     decision = ": ".join(result.outputs[key] for key in ("outcome", "reason") if key in result.outputs)
     failure = f"failed with exit code {result.code}, its log, {result.log}, ends with:\n{result.tail}"
-    return Hop(f"{file.stem}: {result.step}", sent, failure if result.code else decision or "done", not result.code)
+    outcome = failure if result.code else decision or "done"
+    return Hop(f"{file.stem}: {result.step}", sent, outcome, not result.code, result.outputs)

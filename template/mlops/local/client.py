@@ -75,7 +75,7 @@ class LocalClient:
         """The workspace's storage."""
         from mlops.local.datastore import Datastore
 
-        return Datastore(self._state, self.data)
+        return Datastore(self._state, self.data, self.components)
 
     @cached_property
     def schedules(self) -> "ScheduleOperations":

@@ -64,9 +64,14 @@ class OnlineEndpointOperations:
         return begin(lambda: self._hosting.control("DELETE", f"endpoints/{name}") and None)
 
     def get_keys(self, name: str) -> "EndpointAuthKeys | EndpointAuthToken | EndpointAadToken":
-        """Return what a request must carry as its bearer; tokens, which Azure issues anew each time, stay the same."""
+        """Return what a request must carry as its bearer; tokens, which Azure issues anew each time, stay the same.
+
+        Who asks for it is about to send requests: the host is started if it has ended, as it does when it is idle.
+        """
         from azure.ai.ml.entities._endpoint.online_endpoint import EndpointAadToken, EndpointAuthKeys, EndpointAuthToken
 
+        self._content(name)
+        self._hosting.ensure()
         content = self._content(name)
         mode = content["resource"]["properties"]["authMode"].lower()
         if mode == "key":

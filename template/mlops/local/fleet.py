@@ -36,6 +36,7 @@ class Fleet:
         self._changing = asyncio.Lock()
         self._endpoints: dict[str, Endpoint] = {}
         self._collectors: dict[str, Collector] = {}
+        self._is_closing = False
 
     def restore(self) -> None:
         """Start what the files say should run; requests wait until it does."""
@@ -55,8 +56,10 @@ class Fleet:
         """Return an endpoint.
 
         Raises:
-            RefusedError: it does not exist.
+            RefusedError: it does not exist, or the host is stopping.
         """
+        if self._is_closing:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "The emulator's endpoint host is stopping.")
         if name not in self._endpoints:
             raise RefusedError(HTTPStatus.NOT_FOUND, f"There is no online endpoint {name}.")
         return self._endpoints[name]
@@ -158,7 +161,7 @@ class Fleet:
     async def close(self) -> None:
         """Stop everything politely; the files stay, so that the next host starts it again."""
         running = self._running()
-        self._endpoints = {}
+        self._endpoints, self._is_closing = {}, True
         await asyncio.gather(*(deployment.close() for deployment in running))
 
     def _running(self) -> list[Deployment]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.ai.ml.entities import PipelineJob, SystemData
 from azure.ai.ml.exceptions import JobException
@@ -25,6 +25,9 @@ from mlops.files import read_json, write_json
 from mlops.local import clock
 from mlops.local.assets import DataOperations, local_path
 from mlops.local.processes import bound_to_parent, is_alive, started_at
+
+if TYPE_CHECKING:
+    from mlops.local.monitor_jobs import MonitorJobs
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
 LOG_TAIL = 20
@@ -131,17 +134,23 @@ class JobOperations:
         self._threads[run.name] = thread
         thread.start()
 
-    def list(self, *, parent_job_name: str | None = None) -> Iterator[Any]:
-        """Return the steps of a job, or every job but those that died with the process that ran them."""
+    def list(self, *, parent_job_name: str | None = None, scheduled_job_name: str | None = None) -> Iterator[Any]:
+        """Return the steps of a job, the runs of a schedule, or every job but those that died with their process."""
         if parent_job_name is not None:
             file = self._folder / parent_job_name / "job.json"
-            yield from self.get(parent_job_name).children() if file.exists() else ()
+            steps = (
+                self.get(parent_job_name).children() if file.exists() else self._monitored().children(parent_job_name)
+            )
+            yield from steps
+            return
+        yield from self._monitored().roots(scheduled_job_name)
+        if scheduled_job_name is not None:
             return
         for file in sorted(self._folder.glob("*/job.json")):
             with suppress(ResourceNotFoundError):
                 yield self.get(file.parent.name)
 
-    def get(self, name: str) -> Run:
+    def get(self, name: str) -> Any:
         """Return a job with its status and steps.
 
         Raises:
@@ -149,7 +158,10 @@ class JobOperations:
         """
         file = self._folder / name / "job.json"
         if not file.exists():
-            raise ResourceNotFoundError(f"There is no job {name}.")
+            monitored = self._monitored().find(name)
+            if monitored is None:
+                raise ResourceNotFoundError(f"There is no job {name}.")
+            return monitored
         content = read_json(file)
         run = Run(**{**content, "steps": [Step(**step) for step in content["steps"]]})
         if run.status != "Running":
@@ -160,6 +172,11 @@ class JobOperations:
         if not is_alive(run.pid, run.started):
             raise ResourceNotFoundError(f"There is no job {name}: the process that ran it has ended.")
         return run
+
+    def _monitored(self) -> "MonitorJobs":
+        from mlops.local.monitor_jobs import MonitorJobs
+
+        return MonitorJobs(self._state)
 
     def _reread(self, name: str, run: Run) -> Run:
         content = read_json(self._folder / name / "job.json")

@@ -9,14 +9,20 @@ from typing import Any
 import pandas as pd
 
 from mlops.errors import aside
+from mlops.local.clock import full_hour
 from mlops.local.collector import read_records
 from mlops.local.columns import MetricsError
 from mlops.local.datastore import Datastore
-from mlops.local.signals import Measurement, SignalResult, Tables, breach_tag, compute
+from mlops.local.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 from mlops.local.spark import run_component
+from mlops.records import hour_of
+from mlops.storage import Folder
 from model.tables import read_mltable
 
 CORRELATION = "correlationid"
+NOTHING = "Nothing was collected in this window."
+# These compare all rows of a window with the reference, and need no label.
+DRIFT = ("data_drift", "prediction_drift", "feature_attribution_drift")
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,30 @@ class MonitorRun:
 
     @property
     def breached(self) -> tuple[SignalResult, ...]:
-        """Return the signals whose alarm rings."""
-        return tuple(signal for signal in self.signals if signal.breached and signal.alert_enabled)
+        """Return the signals that alert."""
+        return tuple(signal for signal in self.signals if signal.state is State.ALERT)
+
+    @property
+    def unmeasured(self) -> tuple[SignalResult, ...]:
+        """Return the signals that measured nothing."""
+        return tuple(signal for signal in self.signals if signal.state is State.NOT_MEASURED)
+
+    @property
+    def state(self) -> State:
+        """Return what the run says as a whole.
+
+        One alert is an alert. Otherwise the window counts as measured if a drift signal measured something, or in a
+        monitor without drift signals any other one. A performance signal whose labels have not come in yet is usual.
+        """
+        if self.breached:
+            return State.ALERT
+        deciding = [signal for signal in self.signals if signal.type in DRIFT] or self.signals
+        measured = any(signal.state is not State.NOT_MEASURED for signal in deciding)
+        return State.NO_ALERT if measured else State.NOT_MEASURED
 
     @property
     def tags(self) -> dict[str, str]:
-        """Return each ringing signal's tag text, as it stands on the run of Azure's evaluate step."""
+        """Return the tag text of each signal that alerts, as Azure's evaluate step has it on its run."""
         return {signal.name: breach_tag(signal) for signal in self.breached}
 
 
@@ -58,8 +82,14 @@ class Window:
         )
 
     def preprocessed(self, data: Mapping[str, Any]) -> Path:
-        """Run a signal's preprocessing component over the window and return the table it wrote."""
+        """Run a signal's preprocessing component over the window and return the table it wrote.
+
+        Raises:
+            MetricsError: there is nothing in the window to preprocess.
+        """
         path = self._datastore.resolve(data["input_data"]["path"])
+        if not _has_files(path, self.start, self.end):
+            raise MetricsError(NOTHING)
         output = self._folder / "preprocessed" / path.name
         if not output.exists():
             inputs = {
@@ -74,12 +104,10 @@ class Window:
         """Return the rows that a signal's production data stands for."""
         data = signal.get("production_data")
         if signal["type"] == "feature_attribution_drift":
-            outputs = self.collected("model_outputs")
-            return (
-                self.collected("model_inputs")
-                .merge(outputs[[CORRELATION, "prediction"]], on=CORRELATION)
-                .drop(columns=CORRELATION)
-            )
+            inputs, outputs = self.collected("model_inputs"), self.collected("model_outputs")
+            if inputs.empty or outputs.empty:
+                return pd.DataFrame()
+            return inputs.merge(outputs[[CORRELATION, "prediction"]], on=CORRELATION).drop(columns=CORRELATION)
         if not data:
             source = "model_outputs" if signal["type"] == "prediction_drift" else "model_inputs"
             return self.collected(source)
@@ -102,10 +130,17 @@ def explode(folder: Path, window: Window) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _has_files(folder: Path, start: datetime, end: datetime) -> bool:
+    """Return whether a window has files. Where folders are not by the hour, every window has all of them."""
+    names = Folder(folder).names("")
+    hours = [hour for name in names if (hour := hour_of(name)) is not None]
+    return any(full_hour(start) <= hour < end for hour in hours) if hours else bool(names)
+
+
 def run_signals(
     definition: Mapping[str, Any], window: Window, datastore: Datastore, folder: Path
 ) -> list[SignalResult]:
-    """Compute every signal; one that cannot be computed says why and rings no alarm."""
+    """Compute every signal; one that cannot be computed says why, and has no measurements."""
     results = []
     for name, signal in definition["create_monitor"]["monitoring_signals"].items():
         try:
@@ -121,7 +156,7 @@ def run_signals(
 def _built_in(name: str, signal: Mapping[str, Any], window: Window, datastore: Datastore) -> SignalResult:
     production = window.production(signal)
     if production.empty:
-        raise MetricsError("Nothing was collected in this window.")
+        raise MetricsError(NOTHING)
     reference = signal["reference_data"]
     target = (reference.get("data_column_names") or {}).get("target_column")
     rows = read_mltable(datastore.resolve(reference["input_data"]["path"]))

@@ -9,14 +9,10 @@ from azure.ai.ml._utils._endpoint_utils import validate_scoring_script
 from azure.ai.ml.entities import BatchDeployment, BatchEndpoint, Environment, Model, OnlineDeployment, OnlineEndpoint
 from azure.core.exceptions import HttpResponseError
 
-from mlops.local.assets import EnvironmentOperations
+from mlops.local.assets import WORKSPACE, EnvironmentOperations
 from mlops.local.datastore import split_reference
 from mlops.local.models import ModelOperations
 
-WORKSPACE = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
-    "/providers/Microsoft.MachineLearningServices/workspaces/local"
-)
 LOCATION = "local"
 SUCCEEDED = "Succeeded"
 Resource = dict[str, Any]

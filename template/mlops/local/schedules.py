@@ -44,9 +44,17 @@ class ScheduleOperations:
         self._folder = state / "schedules"
 
     def begin_create_or_update(self, schedule: MonitorSchedule) -> Done:
-        """Keep a monitor schedule; what Azure would refuse is refused here."""
+        """Keep a monitor schedule; what Azure would refuse is refused here.
+
+        The data that `@latest` names is the version of this moment: a schedule on Azure keeps the one it was made with.
+
+        Raises:
+            ResourceNotFoundError: it names data or a component that was never registered.
+        """
         schedule._to_rest_object()
         definition = json.loads(json.dumps(schedule._to_dict(), default=str))
+        for signal in definition["create_monitor"]["monitoring_signals"].values():
+            self._freeze(signal)
         target = definition["create_monitor"].get("monitoring_target")
         known = self._definition(str(schedule.name))
         if known is None or known["create_monitor"].get("monitoring_target") != target:
@@ -103,6 +111,19 @@ class ScheduleOperations:
         """Return what a monitor's last run found, if it ran."""
         runs = sorted((self._state / "monitoring").glob(f"{name}-*/run.json"))
         return from_json(read_json(runs[-1])) if runs else None
+
+    def _freeze(self, part: Any) -> None:
+        """Look up every asset that a part of a definition names."""
+        for item in part if isinstance(part, list) else [part] if isinstance(part, dict) else []:
+            if not isinstance(item, dict):
+                continue
+            for key, value in item.items():
+                if key == "path":
+                    item[key] = self._datastore.frozen(value)
+                elif key in ("component_id", "pre_processing_component"):
+                    self._datastore.component(value)
+                else:
+                    self._freeze(value)
 
     def _open_window(self, name: str) -> None:
         write_json(self._window(name), {"start": clock.advance(self._state).isoformat()})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,14 @@ PRECEDENCE = {
 }
 
 
+class State(StrEnum):
+    """What a signal or a whole run says. Without a measurement nothing is known: that is not the same as no alert."""
+
+    ALERT = "alert"
+    NO_ALERT = "no alert"
+    NOT_MEASURED = "not measured"
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One metric of one feature beside its threshold; `kind` is the data type whose threshold it is."""
@@ -36,7 +45,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class SignalResult:
-    """What a signal found, and what Azure would have left out in silence."""
+    """The measurements of a signal, and notes on what Azure would have left out in silence."""
 
     name: str
     type: str
@@ -48,6 +57,18 @@ class SignalResult:
     def breached(self) -> tuple[Measurement, ...]:
         """Return the measurements beyond their thresholds."""
         return tuple(found for found in self.measurements if found.breached)
+
+    @property
+    def state(self) -> State:
+        """Return what the signal says; one whose alerts are off never alerts."""
+        if not self.measurements:
+            return State.NOT_MEASURED
+        return State.ALERT if self.breached and self.alert_enabled else State.NO_ALERT
+
+    @property
+    def reason(self) -> str:
+        """Return why nothing was measured."""
+        return " ".join(self.notes) or "No feature has a threshold and rows on both sides."
 
 
 @dataclass(frozen=True)
@@ -89,8 +110,8 @@ def _drift(signal: Mapping[str, Any], tables: Tables) -> tuple[list[Measurement]
     for kind, (metric, threshold) in thresholds.items():
         for feature, value in report.values.get(metric, {}).items():
             if value.kind == kind and value.value is not None:
-                alarm = breaches(metric, value.value, threshold)
-                found.append(Measurement(feature, kind, metric, value.value, threshold, alarm))
+                beyond = breaches(metric, value.value, threshold)
+                found.append(Measurement(feature, kind, metric, value.value, threshold, beyond))
     return found, report.notes
 
 
@@ -98,7 +119,7 @@ def _quality(signal: Mapping[str, Any], tables: Tables) -> tuple[list[Measuremen
     numerical, categorical = _overrides(signal)
     features = _features(signal, tables)
     report = quality(tables.reference, tables.production, numerical, categorical, features)
-    # Azure alarms above the threshold plus the reference's own rate.
+    # Azure alerts above the threshold plus the reference's own rate.
     own = quality(tables.reference, tables.reference, numerical, categorical, features).values
     found = []
     for kind, given in signal["metric_thresholds"].items():
@@ -107,8 +128,8 @@ def _quality(signal: Mapping[str, Any], tables: Tables) -> tuple[list[Measuremen
             for feature, value in report.values.get(metric, {}).items():
                 if value.kind == kind and value.value is not None:
                     limit = float(threshold) + (own[metric][feature].value or 0.0)
-                    alarm = breaches(metric, value.value, limit)
-                    found.append(Measurement(feature, kind, metric, value.value, limit, alarm))
+                    beyond = breaches(metric, value.value, limit)
+                    found.append(Measurement(feature, kind, metric, value.value, limit, beyond))
     return found, report.notes
 
 

@@ -7,6 +7,7 @@ from azureml_emulator.answers import Refused, answer
 from azureml_emulator.arm.assets import Assets
 from azureml_emulator.arm.batch import BatchEndpoints
 from azureml_emulator.arm.jobs import Jobs
+from azureml_emulator.arm.metrics import Metrics
 from azureml_emulator.arm.models import Models
 from azureml_emulator.arm.online import OnlineEndpoints
 from azureml_emulator.arm.schedules import Schedules
@@ -44,9 +45,10 @@ class ResourceManager:
         self.models = Models(self)
         self.jobs = Jobs(self)
         self.online = OnlineEndpoints(self)
+        self.metrics = Metrics(self)
         self.batch = BatchEndpoints(self)
         self.schedules = Schedules(self)
-        self._services = [Stores(self), self.models, self.assets, self.jobs, self.online, self.batch, self.schedules]
+        self._services = [Stores(self), self.models, self.assets, self.jobs, self.online, self.metrics, self.batch, self.schedules]
 
     def __call__(self, request: Request) -> Response:
         """Answer a request.

@@ -42,8 +42,8 @@ class Schedules(Kind):
         document["window_start"] = known["window_start"] if known and same else ""
         self.documents.put(f"schedules/{name}", document)
         if not same:
-            # Bound to a different deployment: start a new window, so that it excludes rows of the previous one.
-            self._open_window(name)
+            # Bound to a different deployment: its window begins now.
+            self.documents.put(f"schedules/{name}", document | {"window_start": self.arm.clock.now().isoformat()})
         return self.arm.operations.begun(200 if known else 201, document)
 
     @routes("POST", "schedules/{name}/trigger")

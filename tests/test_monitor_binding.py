@@ -1,0 +1,231 @@
+"""The monitor's schedule as it leaves for Azure, by the real SDK: components and data by id, labels bound anew."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from azure_runs import run, verb
+from projects import python
+
+PREPARE = """
+import json
+from types import SimpleNamespace
+from azure.ai.ml.entities import Data
+from mlops.client import connect
+from mlops.monitor import bind, rebind_labels
+from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, model_name, read_yaml
+
+client = connect()
+documents, online = emulator.arm.documents, emulator.arm.online
+online.host = SimpleNamespace(address="http://127.0.0.1:9", control=lambda *_: None, stop=lambda: None)
+
+def data(name, version, kind="mltable"):
+    path = f"azureml://datastores/workspaceblobstore/paths/{name}/{version}"
+    return client.data.create_or_update(Data(name=name, version=version, type=kind, path=path))
+
+def sent():
+    return [json.loads(request.body) for request in emulator.requests
+            if request.method == "PUT" and "/schedules/" in request.path]
+"""
+
+# What a rollout leaves before it binds the monitor.
+DEPLOYED = (
+    PREPARE
+    + """
+name = read_yaml(ONLINE_ENDPOINT)["name"] if ONLINE_ENDPOINT.exists() else "none"
+endpoint, deployment = f"onlineEndpoints/{name}", f"onlineEndpoints/{name}/deployments/model-1"
+collections = {}
+for collection in ("model_inputs", "model_outputs"):
+    asset = data(f"{name}-model-1-{collection}", "1", "uri_folder")
+    collections[collection] = {"dataCollectionMode": "Enabled", "dataId": asset.id, "samplingRate": 1.0}
+documents.put(endpoint, online.named(endpoint, name, {"authMode": "Key", "provisioningState": "Succeeded"},
+    location="westeurope", key="k", tags={}, identity={"type": "SystemAssigned"}))
+documents.put(deployment, online.named(deployment, "model-1", {
+    "endpointComputeType": "Managed", "provisioningState": "Succeeded", "scaleSettings": {"scaleType": "Default"},
+    "dataCollector": {"collections": collections}}, location="westeurope", tags={},
+    sku={"name": "Default", "capacity": 1}))
+model = f"models/{model_name()}/versions/1"
+documents.put(model, online.named(model, "1", {"modelType": "mlflow_model", "modelUri": "azureml://x", "tags": {}}))
+data(f"{model_name()}-reference", "1")
+for version in ("1", "2"):
+    data(f"{model_name()}-labels", version)
+"""
+)
+
+BIND = """
+bind(client, "model-1", "1")
+result = sent()
+"""
+
+# Labels come in; meanwhile somebody has switched the monitor off and set a threshold by hand.
+LABELS_COME_IN = """
+data(f"{model_name()}-labels", "10")
+name = documents.names("schedules")[0]
+known = documents.get(f"schedules/{name}")
+known["properties"]["isEnabled"] = False
+for signal in known["properties"]["action"]["monitorDefinition"]["signals"].values():
+    for threshold in signal.get("metricThresholds", []):
+        threshold["threshold"]["value"] = 0.25
+documents.put(f"schedules/{name}", known)
+result = {"before": known["properties"], "version": rebind_labels(client), "sent": sent(), "again": rebind_labels(client),
+          "sent again": len(sent()) - 1}
+"""
+
+VARIANTS = {
+    "advanced": {"monitor_type": "advanced"},
+    "custom_data": {"monitor_type": "custom_data"},
+    "batch": {"endpoint_type": "batch"},
+    "out_of_box": {},
+}
+
+
+def schedule_text(body):
+    return json.dumps(body["properties"]["action"]["monitorDefinition"])
+
+
+@pytest.fixture(scope="module")
+def bound(render, tmp_path_factory):
+    """The request that each kind of monitor makes, once bound and bound again, and what was asked meanwhile."""
+
+    def bind(variant):
+        project, state = render(**VARIANTS[variant]), tmp_path_factory.mktemp("azure") / "state"
+        return run(project, state, {"python": DEPLOYED + BIND}, {"python": PREPARE + BIND})
+
+    return {variant: bind(variant) for variant in VARIANTS}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_schedule_names_nothing_that_only_the_laptop_could_resolve(bound, variant):
+    (body,) = bound[variant][0].result
+    text = schedule_text(body)
+    assert "@latest" not in text
+    uris = re.findall(r'"(?:uri|componentId|preprocessingComponentId|modelId|deploymentId)": "([^"]*)"', text)
+    assert uris
+    assert [uri for uri in uris if not uri.startswith(("/subscriptions/", "azureml://datastores/"))] == []
+
+
+def test_components_are_registered_before_the_schedule_names_them(bound):
+    for variant, names in {
+        "advanced": {"model_performance", "preprocess_production_data"},
+        "custom_data": {"preprocess_production_data"},
+        "batch": {"preprocess_production_data"},
+        "out_of_box": set(),
+    }.items():
+        first, second = bound[variant]
+        named = set(re.findall(r"/components/([^/]+)/versions/1\.0\.\d+\"", schedule_text(first.result[0])))
+        assert named == names
+        puts = [request.startswith("PUT WS/components") for request in first.requests]
+        assert sum(puts) == len(names)
+        if names:
+            assert puts.index(True) < first.requests.index("PUT WS/schedules/diabetes-monitor")
+        # Bound again, nothing has changed: no code is uploaded and no version made.
+        assert [request for request in second.requests if request.startswith(("PUT WS/c", "PUT blob"))] == []
+        assert second.result == first.result
+
+
+def test_labels_are_bound_to_their_newest_version(bound):
+    assert "/data/diabetes-model-labels/versions/2" in schedule_text(bound["advanced"][0].result[0])
+
+
+@pytest.fixture(scope="module")
+def rebound(render, tmp_path_factory):
+    project, state = render(monitor_type="advanced"), tmp_path_factory.mktemp("azure") / "state"
+    more = {"python": PREPARE + 'data(f"{model_name()}-labels", "11")'}
+    return run(
+        project,
+        state,
+        {"python": PREPARE + "result = rebind_labels(client)"},
+        {"python": DEPLOYED + BIND},
+        {"python": PREPARE + LABELS_COME_IN},
+        more,
+        verb("labels"),
+    )
+
+
+def test_labels_that_come_in_are_bound_and_nothing_else_changes(rebound):
+    before_any_rollout, _, come_in, _, said = rebound
+    assert before_any_rollout.result is None
+    found = come_in.result
+    assert (found["version"], found["again"], found["sent again"]) == ("10", "10", 0)
+    (body,) = found["sent"]
+    wanted = json.loads(json.dumps(found["before"]).replace("labels/versions/2", "labels/versions/10"))
+    wanted.pop("provisioningState")
+    assert body["properties"] == wanted
+    assert said.code == 0
+    assert said.stdout.endswith("The monitor reads version 11 of the labels.\n")
+
+
+VERSION = """
+from mlops.components import version_of
+from mlops.project import ROOT
+print(version_of(ROOT / "components" / "preprocess_production_data.yml"))
+"""
+
+
+def test_a_component_has_another_version_when_its_code_or_its_definition_changes(render):
+    project = render(monitor_type="custom_data")
+
+    def version():
+        done = python(project, "-c", VERSION)
+        assert done.code == 0, done.stderr
+        return done.stdout.strip()
+
+    def changed(file: Path, text: str):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text((file.read_text() if file.exists() else "") + text)
+        return version()
+
+    first = version()
+    assert re.fullmatch(r"1\.0\.\d{1,10}", first)
+    # What Python leaves behind is not code, and is not uploaded either.
+    assert changed(project / "src" / "model" / "__pycache__" / "x.cpython-311.pyc", "cache") == first
+    second = changed(project / "src" / "model" / "tables.py", "\n# another line\n")
+    third = changed(project / "components" / "preprocess_production_data.yml", "\n# another line\n")
+    assert len({first, second, third}) == 3
+
+
+ON_THE_LAPTOP = """
+import json
+from azure.ai.ml.entities import Data, MonitorSchedule
+from azure.core.exceptions import ResourceNotFoundError
+from mlops.client import connect
+from mlops.components import version_of
+from mlops.monitor import bind, bound_schedule, monitor_file, rebind_labels
+from mlops.project import ROOT, model_name, read_yaml
+
+client, refused = connect(), []
+def data(name, version):
+    path = f"azureml://datastores/workspaceblobstore/paths/{name}/{version}"
+    client.data.create_or_update(Data(name=name, version=version, type="uri_folder", path=path))
+endpoint = read_yaml(monitor_file())["create_monitor"]["monitoring_target"]["endpoint_deployment_id"].split(":")[1]
+for name in (f"{endpoint}-model-1-model_outputs", f"{model_name()}-reference", f"{model_name()}-labels"):
+    data(name, "1")
+plain = MonitorSchedule._load(data=read_yaml(monitor_file()), yaml_path=monitor_file())
+try:
+    client.schedules.begin_create_or_update(plain)
+except ResourceNotFoundError as error:
+    refused.append(str(error))
+bind(client, "model-1", "1")
+def kept():
+    signals = next(iter(client.schedules.list()))._to_dict()["create_monitor"]["monitoring_signals"]
+    return next(signal for signal in signals.values() if signal["type"] == "custom")
+first = kept()
+data(f"{model_name()}-labels", "2")
+frozen = kept()
+version = rebind_labels(client)
+print(json.dumps([refused, first, frozen, version, kept(), version_of(ROOT / "components" / "model_performance.yml")]))
+"""
+
+
+def test_the_laptop_knows_only_what_was_registered_and_keeps_labels_as_they_were_bound(render):
+    project = render(monitor_type="advanced")
+    done = python(project, "-c", ON_THE_LAPTOP)
+    assert done.code == 0, done.stderr
+    refused, first, frozen, version, after, wanted = json.loads(done.stdout.splitlines()[-1])
+    assert refused == ["There is no component model_performance with version 1.0.0."]
+    assert first["component_id"].endswith(f"/components/model_performance/versions/{wanted}")
+    labels = [each["input_data"]["ground_truth"]["input_data"]["path"] for each in (first, frozen, after)]
+    assert [path.rpartition("/")[2] for path in labels] == ["1", "1", "2"]
+    assert version == "2"
