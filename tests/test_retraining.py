@@ -57,9 +57,10 @@ import mlops.retrain as module
 from mlops.assets import newest_version, read_asset
 from mlops.client import connect
 from mlops.project import LABELLED_DATA, read_yaml
+from mlops.training import TrainingResult
 
 name = read_yaml(LABELLED_DATA)["name"]
-module.train = lambda client, job=None: None
+module.train = lambda client, job=None: TrainingResult('job', {}, 'model', '2')
 client = connect()
 emulator.requests.clear()
 try:
