@@ -1,7 +1,7 @@
-"""Holds requests to Azure ML against Azure's published API: addresses, names, verbs and bodies, version by version.
+"""Holds requests to Azure ML against Azure's published API: addresses, names, verbs, parameters and bodies.
 
-`tests/reference/openapi/` keeps what the API's documents say. What they do not know is in `unknown.yml` there, each
-with a reason; an entry that no request needs any more is a problem too.
+`tests/reference/openapi/` keeps what the API's documents say, version by version. What they do not know is in
+`unknown.yml` there, each with a reason; an entry that no request needs any more is a problem too.
 """
 
 import json
@@ -72,9 +72,9 @@ class Checker:
         known = {name.lower(): name for name in document["resources"]}.get(resource.lower())
         if known is None:
             return operation, [f"there is no resource {resource}"]
-        problems = _names(document, known.split("/"), names)
+        problems = _names(document, known.split("/"), names) + _parameters(known, is_resource, request)
         if request.method == "POST":
-            problems += self._action(document, known, kinds, request)
+            problems += self._action(document, version, f"{known}/{kinds[-1]}", request)
         elif not is_resource and request.method != "GET":
             problems.append("only GET is for a collection")
         elif request.method in ("PUT", "PATCH"):
@@ -83,12 +83,21 @@ class Checker:
             problems.append("there is no such verb")
         return operation, problems
 
-    def _action(self, document: dict[str, Any], resource: str, kinds: list[str], request: Request) -> list[str]:
-        actions = {name.lower(): name for name in document["actions"]}
-        known = actions.get(f"{resource}/{kinds[-1]}".lower())
-        if known is None:
-            return [f"{resource} has no action {kinds[-1]}"]
-        return _body(document, document["actions"][known], request) if request.body else []
+    def _action(self, document: dict[str, Any], version: str, action: str, request: Request) -> list[str]:
+        more = {name: told["body"] for name, told in by_hand()["actions"].items() if told["since"] <= version}
+        bodies = {name.lower(): body for name, body in (document["actions"] | more).items()}
+        if action.lower() not in bodies:
+            return [f"there is no action {action}"]
+        body = bodies[action.lower()]
+        if not body:
+            return ["the action takes no body"] if request.body else []
+        return _body(document, body, request)
+
+
+def _parameters(resource: str, is_resource: bool, request: Request) -> list[str]:
+    listing = request.method == "GET" and not is_resource
+    known = {"$skip", *by_hand()["parameters"].get(resource, ())} if listing else set()
+    return [f"there is no parameter {name}" for name in request.query if name not in known | {"api-version"}]
 
 
 def _metrics(resource: str, version: str, request: Request) -> list[str]:
@@ -102,6 +111,13 @@ def _metrics(resource: str, version: str, request: Request) -> list[str]:
 def load(version: str) -> dict[str, Any]:
     """Return what is kept of an API version."""
     content: dict[str, Any] = json.loads((DOCUMENTS / f"{version}.json").read_text(encoding="utf-8"))
+    return content
+
+
+@cache
+def by_hand() -> dict[str, Any]:
+    """Return what the types do not say: parameters of lists, and more actions."""
+    content: dict[str, Any] = yaml.safe_load((DOCUMENTS / "by_hand.yml").read_text(encoding="utf-8"))
     return content
 
 

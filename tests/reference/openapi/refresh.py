@@ -1,22 +1,26 @@
-"""Makes the schemas of Azure ML's REST API from a checkout of github.com/Azure/bicep-types-az.
+"""Makes the schemas of Azure ML's REST API from the types that `azmcp` (PyPI: msmcp-azure) carries.
 
-Usage: python refresh.py CHECKOUT [COMMIT]; CHECKOUT may be a bare repository.
+Usage: uv run --no-project --with dnfile python refresh.py AZMCP; AZMCP is the program `azmcp` of that package.
 
 Microsoft generates those types from the OpenAPI documents of github.com/Azure/azure-rest-api-specs, one file for each
-API version: bodies, names and POST actions are there with their patterns, enumerations and discriminators. The
-documents themselves are several gigabytes.
+API version: bodies, names and the POST actions that list something are there with their patterns, enumerations and
+discriminators. `azmcp bicepschema get` shows the newest version only, so the files are read from the program itself: it
+holds a .NET library whose resources they are, compressed.
 """
 
 import json
 import re
-import subprocess
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
+import dnfile
+
 HERE = Path(__file__).parent
 PROVIDER = "Microsoft.MachineLearningServices"
-FILE = "generated/machinelearningservices/microsoft.machinelearningservices/{version}/types.json"
+FILE = "machinelearningservices/microsoft.machinelearningservices/{version}/types.json.deflated"
 # The versions that azure-ai-ml asks for, each for its own kinds of resource.
 VERSIONS = (
     "2022-02-01-preview",
@@ -153,15 +157,25 @@ def convert(types: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _any_case(value: str) -> str:
-    letters = (f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else re.escape(letter) for letter in value)
-    return "".join(letters)
+    return f"(?i:{re.escape(value)})"
 
 
-def main(checkout: str, commit: str = "HEAD") -> None:
+def resources(program: bytes) -> dict[str, bytes]:
+    """Return the compressed files of the library that holds the types, by name."""
+    start = program.index(b"/types.json.deflated\0")
+    while (start := program.rfind(b"MZ", 0, start)) >= 0:
+        header = start + struct.unpack_from("<I", program, start + 60)[0]
+        if program[header : header + 4] == b"PE\0\0":
+            library = dnfile.dnPE(data=program[start:])
+            return {str(resource.name): resource.data for resource in library.net.resources}
+    raise ValueError("this program holds no types: is it `azmcp` of msmcp-azure?")
+
+
+def main(azmcp: str) -> None:
     """Write a file for each API version."""
+    files = resources(Path(azmcp).read_bytes())
     for version in VERSIONS:
-        command = ["git", "-C", checkout, "show", f"{commit}:{FILE.format(version=version)}"]
-        types = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        types = json.loads(zlib.decompress(files[FILE.format(version=version)], -zlib.MAX_WBITS))
         content = json.dumps(convert(types), separators=(",", ":"), sort_keys=True)
         (HERE / f"{version}.json").write_text(f"{content}\n", encoding="utf-8")
 
