@@ -19,6 +19,7 @@ SLOWEST = (
     "test_notebooks",
     "test_updates",
     "test_training",
+    "test_rollout_azure",
     "test_rollout",
     "test_serving",
     "test_variants",

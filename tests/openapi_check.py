@@ -26,6 +26,7 @@ BELOW = re.compile(
 OPERATION = re.compile(
     r"/subscriptions/[^/]+/providers/Microsoft\.MachineLearningServices/locations/[^/]+/mfe\w+/[^/]+"
 )
+METRICS = re.compile(r"(?P<resource>.+)/providers/Microsoft\.Insights/metrics", re.IGNORECASE)
 
 
 class Checker:
@@ -54,6 +55,9 @@ class Checker:
 
     def _check(self, request: Request) -> tuple[str, list[str]]:
         version = request.query.get("api-version", "")
+        metrics = METRICS.fullmatch(request.path)
+        if metrics:
+            return f"{request.method} metrics {version}", _metrics(metrics["resource"], version, request)
         found = BELOW.fullmatch(request.path.rstrip("/"))
         if not found:
             return f"{request.method} {request.path}", ["is not an address of Azure ML"]
@@ -85,6 +89,13 @@ class Checker:
         if known is None:
             return [f"{resource} has no action {kinds[-1]}"]
         return _body(document, document["actions"][known], request) if request.body else []
+
+
+def _metrics(resource: str, version: str, request: Request) -> list[str]:
+    file = DOCUMENTS / f"metrics-{version}.json"
+    if request.method != "GET" or not file.exists() or not BELOW.fullmatch(resource):
+        return ["there is no such request"]
+    return [f"there is no parameter {name}" for name in request.query if name not in load(file.stem)["query"]]
 
 
 @cache

@@ -1,6 +1,5 @@
-"""Rollouts with the real SDK in front of an emulated Azure: whatever the new deployment or Azure does, the old one serves."""
+"""Rollouts with the real SDK in front of an emulated Azure: whatever goes wrong, the old deployment serves."""
 
-import json
 import shutil
 
 import pytest
@@ -39,7 +38,6 @@ tags = {{
     name: (found["properties"].get("tags") or {{}}).get("rollout")
     for name, found in emulator.arm.documents.all("models/{MODEL}/versions")
 }}
-endpoints = dict(emulator.arm.documents.all("onlineEndpoints"))
 result = {{
     "traffic": {{name: share for name, share in host.traffic.items() if share}},
     "deployments": sorted(host.deployments),
@@ -71,13 +69,21 @@ def settings(project, **values):
 def trained(render, tmp_path_factory):
     """A project and its workspace, with thirty versions of a model and no endpoint."""
     project, state = render(), tmp_path_factory.mktemp("azure") / "state"
-    settings(project, watch_minutes=0.02, probes=6)
+    settings(project, watch_minutes=0.01, probes=6)
     deployment = project / "endpoints" / "online" / "deployment" / "deployment.yml"
     text = deployment.read_text(encoding="utf-8")
     deployment.write_text(text.replace("request_timeout_ms: 10000", "request_timeout_ms: 1000"), encoding="utf-8")
     for result in run(project, state, verb("data"), verb("train"), python(REGISTER)):
         assert result.code == 0, result.said
     return project, state
+
+
+def play(trained, tmp_path_factory, *steps):
+    """Run steps in a copy of the workspace, with deployments on a scripted server."""
+    project, state = trained
+    here = tmp_path_factory.mktemp("played") / "state"
+    shutil.copytree(state, here)
+    return run(project, here, python(BEGIN), *steps)[1:]
 
 
 def deploy(version, **more):
@@ -110,15 +116,15 @@ UNFIT = {
 @pytest.fixture(scope="module")
 def unfit(trained, tmp_path_factory):
     """What came of one rollout after the other of versions that are unfit in different ways."""
-    project, state = trained
-    here = tmp_path_factory.mktemp("unfit") / "state"
-    shutil.copytree(state, here)
-    steps = [python(BEGIN), deploy(1), python(LOOK)]
+    steps = [deploy(1), python(LOOK)]
     for number, (answers, _) in enumerate(UNFIT.values(), 2):
-        steps += [script(f"model-{number}", *answers), verb("deploy", "--version", str(number), "--max-latency-ms", "300"), python(LOOK)]
-    results = run(project, here, *steps)
-    assert results[1].code == 0, results[1].said
-    found = results[3:]
+        steps += [
+            script(f"model-{number}", *answers),
+            verb("deploy", "--version", str(number), "--max-latency-ms", "300"),
+            python(LOOK),
+        ]
+    first, _, *found = play(trained, tmp_path_factory, *steps)
+    assert first.code == 0, first.said
     return {name: (found[3 * place + 1], found[3 * place + 2].result) for place, name in enumerate(UNFIT)}
 
 
@@ -134,3 +140,250 @@ def test_unfit_deployment_is_taken_back(unfit, name):
     assert after["tags"][version] == "failed"
     # Nothing was asked through Resource Manager or the SDK's own invoke.
     assert done.requests.count("POST WS/onlineEndpoints/*/listKeys") <= 2
+
+
+def refusal(status, code, message, **more):
+    return {"status": status, "json": {"error": {"code": code, "message": message}}, **more}
+
+
+TRAFFIC, CREATION = r"PUT .*onlineEndpoints/[^/?]+\?", "PUT .*/deployments/"
+FORBIDDEN = refusal(403, "AuthorizationFailed", "The client does not have authorization to perform action")
+# What Azure does to a request, when, and what is said of it. The model is not to blame.
+REFUSALS = {
+    "no right to change the traffic": {"match": TRAFFIC, **FORBIDDEN},
+    "a conflict about the traffic": {
+        "match": TRAFFIC,
+        "times": 1,
+        **refusal(409, "Conflict", "Another operation runs."),
+    },
+    "a cut connection at the traffic": {"match": TRAFFIC, "raises": "cut"},
+    "no right to create": {"match": CREATION, **FORBIDDEN},
+    "no quota": {"match": CREATION, **refusal(400, "OutOfQuota", "Not enough quota available for Standard_DS2_v2.")},
+    "a busy service": {"match": CREATION, **refusal(429, "TooManyRequests", "Wait.", headers={"Retry-After": "0"})},
+    "a fault of the service as text": {"match": CREATION, "status": 500, "text": "<html>oops</html>"},
+    "no right to read the keys": {"match": "POST .*/listKeys", **FORBIDDEN},
+    "no right to read the model": {"match": "GET .*blob", "status": 403, "text": "AuthorizationPermissionMismatch"},
+}
+
+
+@pytest.fixture(scope="module")
+def refused(trained, tmp_path_factory):
+    """What came of one rollout after the other that Azure refused a part of, and at last of one that it let pass."""
+    steps = [deploy(1), python(LOOK)]
+    for number, fault in enumerate(REFUSALS.values(), 2):
+        steps += [deploy(number, faults=[fault]), python(LOOK)]
+    steps += [deploy(2), python(LOOK)]
+    results = play(trained, tmp_path_factory, *steps)[2:]
+    found = {name: (results[2 * place], results[2 * place + 1].result) for place, name in enumerate(REFUSALS)}
+    return found | {"nothing": (results[-2], results[-1].result)}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusal_is_a_sentence_and_no_fault_of_the_model(refused, name):
+    done, after = refused[name]
+    assert done.code == 1, done.said
+    assert "Traceback" not in done.said
+    assert done.stderr.splitlines()[-1].startswith("mlops: ")
+    assert after["traffic"] == {OLD: 100}
+    assert after["tags"] == {"1": "deployed"}
+    assert OLD in after["deployments"]
+
+
+def test_rollout_that_was_refused_succeeds_when_it_is_run_again(refused):
+    done, after = refused["nothing"]
+    assert done.code == 0, done.said
+    assert (after["traffic"], after["deployments"]) == ({"model-2": 100}, ["model-2"])
+    assert after["tags"] == {"1": "deployed", "2": "deployed"}
+
+
+def test_every_request_is_one_of_azures_published_api(refused, unfit, watched):
+    results = [done for found in (refused, unfit, watched) for done, _ in found.values()]
+    assert [problem for done in results for problem in done.problems] == []
+
+
+SEEN = "emulator.arm.metrics.seen = {seen!r}\nemulator.arm.metrics.latency = {latency!r}"
+# What Azure Monitor says of the new deployment while it has its share, and how the rollout ends.
+METRICS = {"match": "GET .*Insights"}
+WATCHED = {
+    "nothing yet": ({}, None, {}, 0, "0 requests of callers, 0 failed"),
+    "answers": ({("200", "200"): 40.0}, 120.0, {}, 0, "40 requests of callers, 0 failed"),
+    "errors of callers": ({("200", "200"): 40.0, ("424", "400"): 3.0, ("401", ""): 2.0}, 90.0, {}, 0, "40 requests of"),
+    "too many at a time": ({("200", "200"): 40.0, ("429", ""): 5.0}, 90.0, {}, 0, "40 requests of callers"),
+    "errors of the model": ({("200", "200"): 40.0, ("424", "500"): 2.0}, 90.0, {}, 1, "2 of 42 requests of callers"),
+    "errors of the service": ({("200", "200"): 9.0, ("503", ""): 1.0}, 90.0, {}, 1, "1 of 10 requests of callers"),
+    "time-outs": ({("200", "200"): 9.0, ("408", ""): 1.0}, 90.0, {}, 1, "1 of 10 requests of callers failed"),
+    "slow answers": ({("200", "200"): 9.0}, 2500.0, {}, 1, "callers waited too long"),
+    "no right": ({}, None, {**METRICS, **FORBIDDEN}, 0, "What its callers get cannot be read, so its 6 probes decide."),
+    "a text": ({}, None, {**METRICS, "status": 200, "text": "<html>"}, 0, "cannot be read"),
+    "another JSON": ({}, None, {**METRICS, "status": 200, "json": {"value": [1]}}, 0, "cannot be read"),
+    "a cut connection": ({}, None, {**METRICS, "raises": "cut"}, 0, "cannot be read"),
+}
+
+
+@pytest.fixture(scope="module")
+def watched(trained, tmp_path_factory):
+    steps = [deploy(1), python(LOOK)]
+    for number, (seen, latency, fault, _, _) in enumerate(WATCHED.values(), 2):
+        name = f"model-{number}"
+        steps += [
+            python(SEEN.format(seen={name: seen}, latency={name: latency})),
+            deploy(number, faults=[fault] if fault else []),
+            python(LOOK),
+        ]
+    results = play(trained, tmp_path_factory, *steps)[2:]
+    return {name: (results[3 * place + 1], results[3 * place + 2].result) for place, name in enumerate(WATCHED)}
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_callers_decide_while_the_new_deployment_has_its_share(watched, name):
+    done, after = watched[name]
+    *_, code, said = WATCHED[name]
+    version = str(list(WATCHED).index(name) + 2)
+    assert (done.code, after["tags"][version]) == (code, "failed" if code else "deployed"), done.said
+    assert said in " ".join(done.said.split())
+    assert len(after["deployments"]) == 1
+    assert after["traffic"] == {after["deployments"][0]: 100}
+    assert (after["deployments"][0] == f"model-{version}") is (code == 0)
+
+
+# A process that is killed at a request, as far as the endpoint is concerned: nothing that it sends later arrives.
+KILL = """
+import re, sys
+class Killed(BaseException):
+    pass
+is_dead = False
+def die(request):
+    global is_dead
+    is_dead = is_dead or bool(re.search({match!r}, f"{{request.method}} {{request.url}}"))
+    if is_dead:
+        raise Killed
+sys.modules["__main__"].fault = lambda told: die
+"""
+KILLED = {
+    "creating": r"PUT .*/deployments/model-",
+    "sharing": r"PUT .*onlineEndpoints/[^/?]+\?",
+    "retiring": r"DELETE .*/deployments/",
+    "binding the monitor": r"PUT .*schedules",
+}
+
+
+@pytest.fixture(scope="module")
+def killed(trained, tmp_path_factory):
+    """What came of rollouts that were killed, each of them run again."""
+    steps = [deploy(1), python(LOOK)]
+    for number, match in enumerate(KILLED.values(), 2):
+        steps += [
+            python(KILL.format(match=match)),
+            deploy(number, faults=[{}]),
+            python(LOOK),
+            deploy(number),
+            python(LOOK),
+        ]
+    results = play(trained, tmp_path_factory, *steps)[2:]
+    return {name: results[5 * place + 1 : 5 * place + 5] for place, name in enumerate(KILLED)}
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_rollout_that_was_killed_goes_on(killed, name):
+    end, between, again, after = killed[name]
+    version = str(list(KILLED).index(name) + 2)
+    assert (end.code, "Killed" in end.stderr) == ("traceback", True), end.said
+    assert sum(between.result["traffic"].values()) == 100
+    assert between.result["traffic"].keys() <= set(between.result["deployments"])
+    assert again.code == 0, again.said
+    assert (after.result["traffic"], after.result["deployments"]) == ({f"model-{version}": 100}, [f"model-{version}"])
+    assert after.result["tags"][version] == "deployed"
+
+
+def test_version_with_all_traffic_is_neither_probed_nor_tagged_failed(trained, tmp_path_factory):
+    """Attack F1: both deployments exist, the newer one serves alone, and every probe of it would be too slow."""
+    leftover = [
+        {"match": "DELETE .*/deployments/model-1", "status": 403, "json": {"error": {"code": "AuthorizationFailed"}}}
+    ]
+    slow = verb("deploy", "--version", "2", "--max-latency-ms", "0.001")
+    _, halfway, before, done, after, same = play(
+        trained, tmp_path_factory, deploy(1), deploy(2, faults=leftover), python(LOOK), slow, python(LOOK), slow
+    )
+    assert halfway.code == 1
+    assert "has all traffic, but an old one could not be deleted" in halfway.stderr
+    assert before.result["deployments"] == [OLD, "model-2"]
+    assert done.code == 0, done.said
+    assert (after.result["traffic"], after.result["deployments"]) == ({"model-2": 100}, ["model-2"])
+    assert after.result["tags"]["2"] == "deployed"
+    assert after.result["requests"] == []
+    assert "UNCHANGED" in same.stdout
+
+
+RESET = """
+host = emulator.arm.online.host
+host.unauthorized, deployment = 0, host.deployments["model-1"]
+deployment.asked = 0
+"""
+# What happens to the endpoint, and how `mlops invoke` ends.
+INVOKED = {
+    "all is well": ("deployment.script = ['good']", 0, "Sent 3 rows"),
+    "rotated key": ("deployment.script = ['good']; host.unauthorized = 1", 0, "Sent 3 rows"),
+    "wrong key": ("host.unauthorized = 9", 1, "refused a request: 401: Wrong key."),
+    "busy for a moment": ("deployment.script = ['busy:0', 'busy:0', 'good']", 0, "Sent 3 rows"),
+    "busy": ("deployment.script = ['busy:0']", 1, "refused a request: 429: Too many pending"),
+    "text": ("deployment.script = ['text:503']", 1, "refused a request: 503: no healthy upstream"),
+    "cut": ("deployment.script = ['cut']", 1, "no answer"),
+    "hang": ("deployment.script = ['hang:9']", 1, "no answer after 1."),
+    "no traffic": (
+        "name, document = next(iter(emulator.arm.documents.all('onlineEndpoints')))\n"
+        "document['properties']['traffic'] = {}\n"
+        "emulator.arm.documents.put(f'onlineEndpoints/{name}', document)",
+        2,
+        "has traffic: run `mlops deploy` first.",
+    ),
+}
+NOT_FOUND = {
+    "of a group": (refusal(404, "ResourceGroupNotFound", "Resource group 'x' could not be found."), 1),
+    "of a front end": ({"status": 404, "text": "<html>"}, 1),
+    "of the model": (refusal(404, "UserError", "Model container diabetes-model was not found."), 2),
+}
+
+
+@pytest.fixture(scope="module")
+def invoked(trained, tmp_path_factory):
+    """What came of `mlops invoke` before and after the first rollout, and of that rollout."""
+    steps = [verb("invoke", "--rows", "3"), deploy(1), python(LOOK)]
+    for prepare, _, _ in INVOKED.values():
+        steps += [python(RESET + prepare), verb("invoke", "--rows", "3")]
+    for fault, _ in NOT_FOUND.values():
+        faults = [{"match": "GET .*/models/", **fault}]
+        steps += [verb("deploy", faults=faults), deploy(9, faults=faults)]
+    before, first, looked, *rest = play(trained, tmp_path_factory, *steps)
+    ended = dict(zip(INVOKED, rest[1 : 2 * len(INVOKED) : 2], strict=True))
+    pairs = rest[2 * len(INVOKED) :]
+    missing = {name: pairs[2 * place : 2 * place + 2] for place, name in enumerate(NOT_FOUND)}
+    return {"before": before, "first": first, "looked": looked, **ended, **missing}
+
+
+@pytest.mark.parametrize("name", INVOKED)
+def test_invoke_says_what_the_endpoint_did(invoked, name):
+    _, code, said = INVOKED[name]
+    assert invoked[name].code == code, invoked[name].said
+    assert said in " ".join(invoked[name].said.split())
+
+
+def test_endpoint_that_does_not_exist_is_said(invoked):
+    done = invoked["before"]
+    assert (done.code, "yet: run `mlops deploy` first." in done.stderr) == (2, True), done.said
+
+
+def test_request_to_score_is_one_request(invoked):
+    """Not four, three of which ask Resource Manager: address and key are read once."""
+    assert invoked["first"].code == 0, invoked["first"].said
+    # The smoke test and six probes.
+    assert invoked["looked"].result["requests"] == [[OLD, 200]] * 7
+    assert invoked["first"].requests.count("POST WS/onlineEndpoints/*/listKeys") == 1
+    assert invoked["all is well"].requests.count("POST WS/onlineEndpoints/*/listKeys") == 1
+    assert invoked["rotated key"].requests.count("POST WS/onlineEndpoints/*/listKeys") == 2
+
+
+@pytest.mark.parametrize("name", NOT_FOUND)
+def test_only_azures_own_not_found_means_that_there_is_no_version(invoked, name):
+    for done in invoked[name]:
+        assert done.code == NOT_FOUND[name][1], done.said
+        assert ("There is no model" in done.stderr) is (done.code == 2)

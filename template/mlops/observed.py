@@ -103,7 +103,8 @@ class AzureMonitor:
             # Without it no more than ten series are returned.
             "top": "100",
         }
-        request = HttpRequest("GET", f"{self._endpoint}/providers/Microsoft.Insights/metrics", params=query)
+        address = f"{_manager(self._client)}{self._endpoint}/providers/Microsoft.Insights/metrics"
+        request = HttpRequest("GET", address, params=query)
         try:
             with _pipeline(self._client) as pipeline:
                 response = pipeline.send_request(request)
@@ -120,9 +121,14 @@ def _pipeline(client: Any) -> Any:
     from azure.core import PipelineClient
     from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 
-    address = str(getattr(client, "_base_url", "https://management.azure.com")).rstrip("/")
+    address = _manager(client)
     signing = BearerTokenCredentialPolicy(client._credential, f"{address}/.default")
     return PipelineClient(address, policies=[RetryPolicy(retry_total=2), signing])
+
+
+def _manager(client: Any) -> str:
+    """Return the address of Resource Manager in the cloud of an MLClient."""
+    return str(getattr(client, "_base_url", None) or "https://management.azure.com").rstrip("/")
 
 
 def _series(content: Any) -> Iterator[tuple[dict[str, str], list[float]]]:

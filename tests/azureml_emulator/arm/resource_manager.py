@@ -48,16 +48,8 @@ class ResourceManager:
         self.metrics = Metrics(self)
         self.batch = BatchEndpoints(self)
         self.schedules = Schedules(self)
-        self._services = [
-            Stores(self),
-            self.models,
-            self.assets,
-            self.jobs,
-            self.online,
-            self.metrics,
-            self.batch,
-            self.schedules,
-        ]
+        kinds = (self.models, self.assets, self.jobs, self.online, self.metrics, self.batch, self.schedules)
+        self._services = [Stores(self), *kinds]
 
     def __call__(self, request: Request) -> Response:
         """Answer a request.
