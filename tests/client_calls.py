@@ -86,11 +86,11 @@ def _misfit(call: ClientCall, method: Callable[..., Any]) -> str | None:
     except TypeError as error:
         return f"{call.where}: `{call.group}.{call.method}`: {error}"
     unnamed = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
-    unknown = set(bound.arguments.get(unnamed, {})) - _words(method)
+    unknown = set(bound.arguments.get(unnamed, {})) - words(method)
     return f"{call.where}: `{call.group}.{call.method}` takes no {', '.join(sorted(unknown))}" if unknown else None
 
 
-def _words(method: Callable[..., Any]) -> set[str]:
+def words(method: Callable[..., Any]) -> set[str]:
     """The strings in a method's code: what it takes out of its `**kwargs` is among them."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}

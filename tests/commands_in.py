@@ -37,7 +37,7 @@ AZ_ML = {"--name", "-n", "--file", "-f", "--resource-group", "-g", "--workspace-
 AZ_ML |= {"--stream", "--all-traffic", "--set-default", "--request-file", "--input", "--input-type"}
 RECORDED = {
     "az ml": dict.fromkeys(
-        ["job create", "data create", "compute delete"]
+        ["job create", "data create", "component create", "compute delete"]
         + [f"schedule {verb}" for verb in ("create", "trigger", "enable", "disable")]
         + [f"{kind}-endpoint {verb}" for kind in ("online", "batch") for verb in ("create", "delete", "invoke")]
         + [f"{kind}-deployment create" for kind in ("online", "batch")],

@@ -1,6 +1,11 @@
 """Collected rows, read by the real azure-storage-blob: every row is found, and what is skipped is said."""
 
+import dataclasses
 import json
+import re
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -8,7 +13,7 @@ import pytest
 import yaml
 from azure.ai.ml import MLClient
 from azure.identity import DefaultAzureCredential
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from azureml_emulator.application import Emulator
@@ -18,6 +23,7 @@ from mlops.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_r
 from mlops.storage import Folder, container, place_of
 from model.contract import Contract
 from model.preprocess_production_data import rows_as_text
+from projects import ROOT
 
 ENDPOINT = "diabetes-20c247"
 END = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -42,6 +48,9 @@ STRANGE = {
     "one row is no object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"age": 1.0}, None]}),
     "no data": json.dumps({"specversion": "1.0", "correlationid": "c"}),
     "no correlation id": json.dumps({"specversion": "1.0", "data": [{"age": 1.0}]}),
+    "a number that no table can hold": json.dumps(
+        {"specversion": "1.0", "correlationid": "c", "data": [{"age": 10**400}]}
+    ),
     "over 4 MB": json.dumps({"specversion": "1.0", "correlationid": "c", "dataref": "azureml://somewhere"}),
 }
 
@@ -84,8 +93,8 @@ def collect(emulator, deployment, moment, rows, *more_lines):
         file.write_text("\n".join([json.dumps(record), *more_lines]) + "\n", encoding="utf-8")
 
 
-def row(name):
-    return {"age": 48.0, "row_id": name, "prediction": 150.0}
+def row(name, age=48.0):
+    return {"age": age, "row_id": name, "prediction": 150.0}
 
 
 def read(client, days=30):
@@ -158,11 +167,216 @@ records = st.fixed_dictionaries(
 def test_any_line_is_read_alike_by_retraining_and_spark(record):
     rows = [json.loads(text) for text in rows_as_text([json.dumps(record)])]
     assert all(isinstance(found, dict) for found in rows)
-    if isinstance(record, dict) and ("specversion" in record or "dataref" in record):
+    is_record = isinstance(record, dict) and (
+        {"specversion", "dataref"} & record.keys() or {"data", "correlationid"} <= record.keys()
+    )
+    if is_record:
         expected = 0 if problem_of_record(record) else len(record["data"])
     else:
         expected = 0 if problem_of_row(record) else 1
     assert len(rows) == expected
+
+
+# Which rows are in a window
+
+
+def test_of_the_hours_that_a_window_cuts_a_records_own_time_decides(workspace, client):
+    nine = END - timedelta(hours=3)
+    for minute in (0, 29, 30, 59):
+        collect(workspace, f"model-{minute}", nine + timedelta(minutes=minute), [row(f"09:{minute:02}")])
+        collect(workspace, f"later-{minute}", END - timedelta(minutes=60 - minute), [row(f"11:{minute:02}")])
+    start, end = nine + timedelta(minutes=30), END - timedelta(minutes=30)
+    found = collected.scored_rows(client, CONTRACT, start, end)
+    assert sorted(found["row_id"]) == ["09:30", "09:59", "11:00", "11:29"]
+
+
+def test_two_windows_one_after_the_other_hold_every_row_once(workspace, client):
+    ten = END - timedelta(hours=2)
+    late = [
+        ten - timedelta(seconds=1),
+        ten,
+        ten + timedelta(minutes=59, seconds=59),
+        ten + timedelta(hours=1, seconds=2),
+    ]
+    for number, moment in enumerate(late):
+        collect(workspace, f"model-{number}", ten, [row(f"r{number}")])
+        for file in (blob_folder(workspace) / "modelDataCollector" / ENDPOINT / f"model-{number}").rglob("*.jsonl"):
+            # Written in the folder of an hour, stamped a little before or after it.
+            file.write_text(file.read_text().replace(ten.isoformat(), moment.isoformat()))
+    for cut in (ten, ten + timedelta(minutes=20), ten + timedelta(hours=1)):
+        windows = [(ten - timedelta(hours=1), cut), (cut, ten + timedelta(hours=2))]
+        found = [name for window in windows for name in collected.scored_rows(client, CONTRACT, *window)["row_id"]]
+        assert sorted(found) == ["r0", "r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-11-20T09:15:00.1234567Z",
+        "20261120T091500Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        5,
+        None,
+    ],
+)
+def test_time_of_any_spelling_is_one_that_pandas_reads(workspace, client, time):
+    hour = END - timedelta(hours=3)
+    collect(workspace, "model-1", hour, [row("r")])
+    for file in blob_folder(workspace).rglob("*.jsonl"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"time": time}))
+    found = collected.scored_rows(client, CONTRACT, hour, hour + timedelta(hours=1))
+    assert pd.to_datetime(found[collected.SCORED_AT], utc=True, format="ISO8601").dt.floor("h").tolist() == [hour]
+
+
+def test_rows_without_their_other_half_are_counted(workspace, client, capsys):
+    hour = END - timedelta(hours=1)
+    collect(workspace, "model-1", hour, [row("a"), row("b"), row("c")])
+    home = blob_folder(workspace) / "modelDataCollector" / ENDPOINT / "model-1"
+    file = next((home / "model_inputs").rglob("*.jsonl"))
+    # The features of these three rows are over 4 MB, their predictions are not.
+    large = {key: value for key, value in json.loads(file.read_text()).items() if key != "data"}
+    file.write_text(json.dumps(large | {"dataref": "azureml://somewhere"}))
+    assert read(client, days=1).empty
+    said = capsys.readouterr().err
+    assert ELSEWHERE in said
+    assert "3 row(s) that model-1 scored are left out: no features could be read." in said
+
+
+def test_record_that_was_sent_twice_counts_once(workspace, client):
+    hour = END - timedelta(hours=1)
+    collect(workspace, "model-1", hour, [row("a"), row("b")])
+    for file in blob_folder(workspace).rglob("*.jsonl"):
+        file.write_text(file.read_text() * 2)
+    assert read(client, days=1)["row_id"].tolist() == ["a", "b"]
+
+
+def test_feature_called_time_keeps_its_values(workspace, client, monkeypatch):
+    hour = END - timedelta(hours=1)
+    collect(workspace, "model-1", hour, [row("a")])
+    for file in blob_folder(workspace).rglob("*.jsonl"):
+        file.write_text(file.read_text().replace('"age": 48.0', '"age": 48.0, "time": "Dinner"'))
+    contract = dataclasses.replace(CONTRACT, categorical=("time",))
+    found = collected.scored_rows(client, contract, END - timedelta(days=1), END)
+    assert found["time"].tolist() == ["Dinner"]
+    assert found[collected.SCORED_AT].tolist() == [hour.isoformat()]
+
+
+STRANGE_ROWS = {
+    "no identifier": {"row_id": None},
+    "an empty identifier": {"row_id": ""},
+    "an identifier of several": {"row_id": ["a", "b"]},
+    "half a character": {"row_id": "\ud800"},
+    "text for a number": {"age": "old"},
+    "a list for a number": {"age": [1]},
+    "an object for a number": {"age": {"years": 1}},
+    "endless": {"age": 1e999},
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE_ROWS)
+def test_strange_row_is_counted_and_the_others_are_read(workspace, client, strange, capsys, tmp_path):
+    collect(
+        workspace, "model-1", END - timedelta(hours=1), [row("good"), row("bad") | STRANGE_ROWS[strange], row("also")]
+    )
+    rows = read(client, days=1)
+    assert rows["row_id"].tolist() == ["good", "also"]
+    assert "1 of 3 collected row(s)" in capsys.readouterr().err
+    rows.astype({"age": float}).to_parquet(tmp_path / "rows.parquet")
+
+
+def test_missing_values_and_identifiers_that_are_numbers_are_read(workspace, client, capsys):
+    collect(workspace, "model-1", END - timedelta(hours=1), [row("a", None), row(17), row("c", True), row("d", 5)])
+    assert read(client, days=1)["row_id"].tolist() == ["a", "17", "c", "d"]
+    assert capsys.readouterr().err == ""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(json_values | records, max_size=6), features=st.lists(json_values, max_size=3))
+def test_whatever_a_file_holds_its_good_rows_are_found(workspace, client, lines, features):
+    good = [row("good"), *({"age": value, "row_id": "x", "prediction": 1.0} for value in features)]
+    collect(workspace, "model-1", END - timedelta(hours=1), good, *map(json.dumps, lines))
+    assert "good" in read(client, days=1)["row_id"].tolist()
+
+
+def test_rows_of_batch_scoring_are_read_alike(tmp_path, monkeypatch):
+    hour = END - timedelta(hours=1)
+    folder = tmp_path / "scored" / "batch" / f"{hour:%Y/%m/%d/%H}"
+    folder.mkdir(parents=True)
+    lines = [json.dumps(row("a")), "[]", '{"row_id": "b', json.dumps(row(["c"]))]
+    (folder / "x.jsonl").write_text("\n".join(lines))
+    said: list[str] = []
+    found = collected._batch_rows(Folder(tmp_path), "scored/batch", hour, END, said.append)
+    rows = collected._understood(found, CONTRACT, said.append)
+    assert rows["row_id"].tolist() == ["a"]
+    assert rows[collected.SCORED_AT].tolist() == [hour.isoformat()]
+    assert len(said) == 2
+
+
+# The same strange lines by retraining and by Spark
+
+LINES = [
+    json.dumps({"specversion": "1.0", "correlationid": "a", "data": [{"age": 1.0}, {"age": 2.0}]}).encode(),
+    b'{"specversion": "1.0", "correlationid": "b", "data": [{"town": "K\xf6ln"}]}',
+    '{"specversion": "1.0", "correlationid": "c", "data": [{"town": "Köln \ufffd"}]}'.encode(),
+    b'{"specversion": "1.0", "correlationid": "d", "data": [{"age": 3.0, "Age": {"years": 3}}]}\r',
+    b'{"correlationid": "e", "data": [{"age": 4.0}]}',
+    b'{"correlationid": "f", "data": "text"}',
+    b'{"specversion": "1.0", "correlationid": "g", "data": []}',
+    b"\xff\xfe\x00",
+    b'"' + b"[" * 50 + b'"',
+    b"[" * 100_000,
+    b"9" * 5000,
+    b'{"specversion": "1.0", "correlationid": "h", "data": [{"age": ' + b"1" * 5000 + b"}]}",
+    b'{"specversion": "1.0", "correlationid": "i", "data": [{"age": ' + b"1" * 309 + b"}]}",
+    b'{"specversion": "1.0", "correlationid": "j", "data": [{"age": -'
+    + b"1" * 308
+    + b', "code": "'
+    + b"1" * 309
+    + b'"}]}',
+    b"   ",
+    *(line.encode() for line in STRANGE.values()),
+]
+
+
+def retraining_reads(tmp_path) -> tuple[list[str], list[str]]:
+    said: list[str] = []
+    found = read_records(Folder(tmp_path), "", END - timedelta(hours=1), END, said.append)
+    return sorted(f"{one['correlationid']}_{number}" for one in found for number, _ in enumerate(one["data"])), said
+
+
+def test_every_strange_line_is_read_alike(tmp_path):
+    hour = tmp_path / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+    hour.mkdir(parents=True)
+    for number, line in enumerate(LINES):
+        (hour / "one.jsonl").write_bytes(line)
+        spark = [json.loads(text)["correlationid"] for text in rows_as_text([line])]
+        assert spark == retraining_reads(tmp_path)[0], number
+
+
+@pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs Java, which this machine has not")
+def test_spark_itself_reads_and_says_what_retraining_does(tmp_path):
+    hour = tmp_path / "in" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+    hour.mkdir(parents=True)
+    (hour / "strange.jsonl").write_bytes(b"\n".join(LINES))
+    (hour / "empty.jsonl").touch()
+    arguments = {
+        "data_window_start": (END - timedelta(hours=1)).isoformat(),
+        "data_window_end": END.isoformat(),
+        "input_data": tmp_path / "in",
+        "preprocessed_input_data": tmp_path / "out",
+    }
+    script = ROOT / "template" / "src" / "model" / "preprocess_production_data.py"
+    given = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+    done = subprocess.run([sys.executable, script, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_parquet(tmp_path / "out" / "data")
+    expected, said = retraining_reads(tmp_path / "in")
+    assert sorted(rows["correlationid"]) == expected
+    counts = {re.search(r"\d+ (line|record).*: skipped", text)[0] for text in said}
+    assert {
+        found[0] for found in re.finditer(r"(?<=strange.jsonl: )\d+ (line|record).*: skipped", done.stderr)
+    } == counts
 
 
 def test_addresses_are_taken_apart_in_both_forms():

@@ -30,7 +30,8 @@ class Contract:
 collection = Collection(Contract())
 for file in sys.argv[1:]:
     rows = pd.read_parquet(file)
-    collection.add(Rows(rows["row_id"].tolist(), rows.drop(columns=["row_id", "prediction"])), rows["prediction"].tolist())
+    features = rows.drop(columns=["row_id", "prediction"])
+    collection.add(Rows(rows["row_id"].tolist(), features), rows["prediction"].tolist())
 """
 # pandas refuses some tables: here it does one with a certain identifier.
 BREAKING = """

@@ -23,7 +23,8 @@ from mlops.remedies import sentence
 from mlops.rights import is_of_asked, missing
 
 SUBSCRIPTION, GROUP, WORKSPACE = "00000000-0000-0000-0000-000000000001", "rg-diabetes", "mlw-diabetes"
-SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+NAME = f"Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{NAME}"
 REQUEST = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
 
 
@@ -46,9 +47,9 @@ def storage(code, message):
 def unauthorized(action, scope):
     return body(
         "AuthorizationFailed",
-        f"The client 'anna@example.org' with object id '33333333-3333-3333-3333-333333333333' does not have authorization "
-        f"to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
-        "please refresh your credentials.",
+        f"The client 'anna@example.org' with object id '33333333-3333-3333-3333-333333333333' does not have "
+        f"authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was "
+        "recently granted, please refresh your credentials.",
     )
 
 
@@ -84,7 +85,9 @@ def raised(ask, status, text, **headers):
     """What a call of the SDK raises if this is the answer to everything."""
 
     def answer(request):
-        kind = "application/xml" if text.startswith("<?xml") else "application/json" if text[:1] in "{[" else "text/html"
+        kind = (
+            "application/xml" if text.startswith("<?xml") else "application/json" if text[:1] in "{[" else "text/html"
+        )
         known = {"Content-Type": kind, "x-ms-request-id": REQUEST, "Content-Length": str(len(text.encode()))}
         code = re.search("<Code>(.*)</Code>", text)
         return Response(status, known | ({"x-ms-error-code": code[1]} if code else {}) | headers, text.encode())
@@ -104,7 +107,10 @@ MISSING = {
     "environment": (get_environment, body("UserError", "Environment training with version 1 was not found.")),
     "environment by its id": (
         get_environment,
-        body("ResourceNotFound", f"The Resource '{SCOPE[SCOPE.index('Microsoft'):]}/environments/training' was not found."),
+        body(
+            "ResourceNotFound",
+            f"The Resource '{NAME}/environments/training' was not found.",
+        ),
     ),
     "job": (get_job, body("UserError", "Run retrain-1 was not found.", innerError={"code": "NotFound"})),
     "data": (list_data, body("UserError", "Not found data container with name labels")),
@@ -126,8 +132,8 @@ ELSEWHERE = {
     "subscription": body("SubscriptionNotFound", f"The subscription '{SUBSCRIPTION}' could not be found."),
     "workspace": body(
         "ResourceNotFound",
-        "The Resource 'Microsoft.MachineLearningServices/workspaces/mlw-diabetes' under resource group 'rg-diabetes' was "
-        "not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        "The Resource 'Microsoft.MachineLearningServices/workspaces/mlw-diabetes' under resource group 'rg-diabetes' "
+        "was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
     ),
     "parent": body(
         "ParentResourceNotFound",
@@ -136,10 +142,12 @@ ELSEWHERE = {
     "workspace of the data plane": body("UserError", "Workspace not found.", innerError={"code": "WorkspaceNotFound"}),
     "compute": body(
         "ResourceNotFound",
-        f"The Resource '{SCOPE[SCOPE.index('Microsoft'):]}/computes/cpu-cluster' was not found.",
+        f"The Resource '{NAME}/computes/cpu-cluster' was not found.",
     ),
     "datastore": body("UserError", "Datastore workspaceblobstore was not found."),
-    "provider": body("InvalidResourceNamespace", "The resource namespace 'Microsoft.MachineLearningServices' is invalid."),
+    "provider": body(
+        "InvalidResourceNamespace", "The resource namespace 'Microsoft.MachineLearningServices' is invalid."
+    ),
     "front end, HTML": "<html><head><title>404</title></head><body><h1>404 Not Found</h1></body></html>",
     "front end, text": "page not found",
     "front end, empty": "",
@@ -169,7 +177,9 @@ def test_other_refusals_never_mean_missing(status):
 
 
 def test_missing_container_is_no_missing_blob():
-    assert not is_missing(raised(read_blob, 404, storage("ContainerNotFound", "The specified container does not exist.")))
+    assert not is_missing(
+        raised(read_blob, 404, storage("ContainerNotFound", "The specified container does not exist."))
+    )
 
 
 def test_what_the_laptop_does_not_have_is_missing():
@@ -187,7 +197,13 @@ SAID = {
     "right on the workspace": (
         403,
         unauthorized("Microsoft.MachineLearningServices/workspaces/jobs/read", f"{SCOPE}/jobs/retrain-1"),
-        ["anna@example.org", "AzureML Data Scientist", f"on {SCOPE},", "workspaces/jobs/read", "403 AuthorizationFailed"],
+        [
+            "anna@example.org",
+            "AzureML Data Scientist",
+            f"on {SCOPE},",
+            "workspaces/jobs/read",
+            "403 AuthorizationFailed",
+        ],
     ),
     "right on the group": (
         403,
@@ -219,8 +235,8 @@ SAID = {
         403,
         body(
             "DenyAssignmentAuthorizationFailed",
-            "The client 'app' with object id '3' has permission to perform action 'A/write' on scope '/s'; however, the "
-            "access is denied because of the deny assignment with name 'n' and Id 'i' at scope '/t'.",
+            "The client 'app' with object id '3' has permission to perform action 'A/write' on scope '/s'; however, "
+            "the access is denied because of the deny assignment with name 'n' and Id 'i' at scope '/t'.",
         ),
         ["deny assignment forbids it"],
     ),
@@ -237,12 +253,17 @@ SAID = {
     ),
     "expired token": (
         401,
-        body("ExpiredAuthenticationToken", "The access token expiry UTC time '1' is earlier than current UTC time '2'."),
+        body(
+            "ExpiredAuthenticationToken", "The access token expiry UTC time '1' is earlier than current UTC time '2'."
+        ),
         ["expired", "az login", "401 ExpiredAuthenticationToken"],
     ),
     "tenant": (
         401,
-        body("InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer 'https://sts.windows.net/1/'."),
+        body(
+            "InvalidAuthenticationTokenTenant",
+            "The access token is from the wrong issuer 'https://sts.windows.net/1/'.",
+        ),
         ["tenant", "az login --tenant"],
     ),
     "token refused": (401, body("InvalidAuthenticationToken", "The access token is invalid."), ["az login"]),
@@ -250,8 +271,8 @@ SAID = {
         401,
         body(
             "UserError",
-            "User is not authorized to access provided resources due to none of the workspaces/registries are accessible "
-            "from outside of the designated private link..",
+            "User is not authorized to access provided resources due to none of the workspaces/registries are "
+            "accessible from outside of the designated private link..",
         ),
         ["closed to this network", "The workspace mlw-diabetes", "runner", "401 UserError"],
     ),
@@ -263,20 +284,32 @@ SAID = {
     "policy": (403, body("RequestDisallowedByPolicy", "Resource 'x' was disallowed by policy."), ["policy", "ask who"]),
     "lock": (409, body("ScopeLocked", "The scope '/s' cannot perform write operation because of a lock."), ["lock"]),
     "conflict": (409, body("Conflict", "Another operation is in progress."), ["Another operation", "409 Conflict"]),
-    "precondition": (412, body("PreconditionFailed", "The etag differs."), ["Run the command again", "412 PreconditionFailed"]),
+    "precondition": (
+        412,
+        body("PreconditionFailed", "The etag differs."),
+        ["Run the command again", "412 PreconditionFailed"],
+    ),
     "quota": (
         400,
         body("BadRequest", "Not enough quota available for Standard_DS3_v2.", innererror={"code": "OutOfQuota"}),
         ["Not enough quota available", "Quota", "400 BadRequest"],
     ),
-    "validation": (400, body("ValidationError", "The field x is wrong."), ["The field x is wrong", "400 ValidationError"]),
+    "validation": (
+        400,
+        body("ValidationError", "The field x is wrong."),
+        ["The field x is wrong", "400 ValidationError"],
+    ),
     "throttled": (429, body("TooManyRequests", "Rate limit."), ["too many requests", "in 17 seconds", "429"]),
     "failure": (500, body("InternalServerError", "boom"), ["boom", "again in some minutes", "500 InternalServerError"]),
     "gateway": (502, "<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>", ["502 Bad Gateway nginx", "again"]),
     "text": (503, "no healthy upstream", ["no healthy upstream", "503"]),
     "empty": (503, "", ["Service Unavailable", "503"]),
     "slow": (408, "upstream request timeout", ["upstream request timeout", "again", "408"]),
-    "proxy": (403, "<html><head><style>b{}</style></head><h1>Blocked by Example Proxy</h1></html>", ["Blocked by Example"]),
+    "proxy": (
+        403,
+        "<html><head><style>b{}</style></head><h1>Blocked by Example Proxy</h1></html>",
+        ["Blocked by Example"],
+    ),
     "error as text": (400, '{"error": "it is bad"}', ["it is bad"]),
     "no error": (500, '{"error": null}', ["Internal Server Error"]),
     "message outside": (400, '{"Message": "x", "message": "outside"}', ["outside"]),
@@ -302,7 +335,12 @@ def test_refusal_is_a_sentence_with_a_remedy(name):
                 "AuthorizationPermissionMismatch",
                 "This request is not authorized to perform this operation using this permission.",
             ),
-            ["Storage Blob Data Contributor", "storage account stdiabetes", "403 AuthorizationPermissionMismatch", REQUEST],
+            [
+                "Storage Blob Data Contributor",
+                "storage account stdiabetes",
+                "403 AuthorizationPermissionMismatch",
+                REQUEST,
+            ],
         ),
         (
             403,
@@ -312,7 +350,8 @@ def test_refusal_is_a_sentence_with_a_remedy(name):
         (
             403,
             storage(
-                "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
+                "KeyBasedAuthenticationNotPermitted",
+                "Key based authentication is not permitted on this storage account.",
             ),
             ["takes no keys", "403 KeyBasedAuthenticationNotPermitted"],
         ),
@@ -326,7 +365,9 @@ def test_refusal_of_storage_is_a_sentence(status, text, parts):
     assert [part for part in parts if part not in said] == []
 
 
-@pytest.mark.parametrize("text", ["<html>Log in to the hotel's network</html>", '{"value": [{"na', "", "[1]", "null", '"x"'])
+@pytest.mark.parametrize(
+    "text", ["<html>Log in to the hotel's network</html>", '{"value": [{"na', "", "[1]", "null", '"x"']
+)
 @pytest.mark.parametrize("ask", [get_job, list_data, get_environment, get_endpoint])
 def test_answer_that_cannot_be_read_is_a_sentence(ask, text):
     error = raised(ask, 200, text)
@@ -344,12 +385,19 @@ CUT = {
         ["management.azure.com cannot be found", "online"],
     ),
     "cut": (
-        requests.exceptions.ConnectionError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer")),
+        requests.exceptions.ConnectionError(
+            "Connection aborted.", ConnectionResetError(104, "Connection reset by peer")
+        ),
         ["was cut", "network"],
     ),
-    "slow": (requests.exceptions.ReadTimeout("HTTPSConnectionPool(host='x.y', port=443): Read timed out."), ["x.y", "time"]),
+    "slow": (
+        requests.exceptions.ReadTimeout("HTTPSConnectionPool(host='x.y', port=443): Read timed out."),
+        ["x.y", "time"],
+    ),
     "certificate": (
-        requests.exceptions.SSLError("HTTPSConnectionPool(host='x.y', port=443): CERTIFICATE_VERIFY_FAILED certificate"),
+        requests.exceptions.SSLError(
+            "HTTPSConnectionPool(host='x.y', port=443): CERTIFICATE_VERIFY_FAILED certificate"
+        ),
         ["certificate of x.y", "REQUESTS_CA_BUNDLE"],
     ),
 }
@@ -376,8 +424,14 @@ LOGINS = {
         "configured.\n\tAzureCliCredential: Please run 'az login' to set up an account",
         ["There are no Azure credentials", "az login"],
     ),
-    "expired": ("AzureCliCredential: ERROR: AADSTS700082: The refresh token has expired due to inactivity.", ["expired"]),
-    "frequency": ("AADSTS70043: The refresh token has expired or is invalid due to sign-in frequency checks", ["az login"]),
+    "expired": (
+        "AzureCliCredential: ERROR: AADSTS700082: The refresh token has expired due to inactivity.",
+        ["expired"],
+    ),
+    "frequency": (
+        "AADSTS70043: The refresh token has expired or is invalid due to sign-in frequency checks",
+        ["az login"],
+    ),
     "subject": (
         "AADSTS700213: No matching federated identity record found for presented assertion subject 'repo:a/b:x'.",
         ["mlops bootstrap", "subject"],
@@ -435,12 +489,16 @@ def test_fault_of_the_sdk_while_it_reads_an_error_is_a_refusal():
     assert_sentence(str(explained(error.value)))
 
 
-@pytest.mark.parametrize(("status", "passes"), [(401, True), (408, True), (429, True), (500, True), (403, False), (404, False)])
+@pytest.mark.parametrize(
+    ("status", "passes"), [(401, True), (408, True), (429, True), (500, True), (403, False), (404, False)]
+)
 def test_only_what_may_pass_is_asked_again(status, passes):
     assert is_passing(raised(get_job, status, body("X", "x"))) == passes
 
 
-CODES = st.sampled_from(["", "AuthorizationFailed", "UserError", "ResourceNotFound", "BlobAlreadyExists", "QuotaExceeded"])
+CODES = st.sampled_from(
+    ["", "AuthorizationFailed", "UserError", "ResourceNotFound", "BlobAlreadyExists", "QuotaExceeded"]
+)
 
 
 @given(
@@ -448,7 +506,9 @@ CODES = st.sampled_from(["", "AuthorizationFailed", "UserError", "ResourceNotFou
     st.text(max_size=400),
     st.one_of(st.none(), st.integers(100, 599)),
     st.lists(CODES.filter(bool), max_size=3).map(tuple),
-    st.sampled_from(["", f"GET https://management.azure.com{SCOPE}/jobs/x?api-version=1", "PUT https://a.blob.core.windows.net/c/b"]),
+    st.sampled_from(
+        ["", f"GET https://management.azure.com{SCOPE}/jobs/x?api-version=1", "PUT https://a.blob.core.windows.net/c/b"]
+    ),
 )
 def test_every_refusal_is_one_line_that_ends(kind, message, status, codes, asked):
     said = sentence(Refusal(kind, message, status, codes, asked))

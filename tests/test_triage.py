@@ -32,6 +32,7 @@ from mlops.versions import newest_standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))
+PERSONS = replace(PROJECT, cool_down=timedelta(0))
 NOTHING = Known({}, {"3": None}, NOW)
 BREACH = {
     "event_id": "831e1650-001e",
@@ -132,7 +133,7 @@ def test_a_retraining_that_ended_without_a_result_is_repeated_under_another_name
     decision = triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings=three))
     assert (decision.outcome, decision.job) == (Outcome.ALREADY_HANDLED, "")
     assert "was tried 3 times" in decision.reason
-    assert triage_retraining("github-1", replace(NOTHING, retrainings=three), PROJECT.cool_down).outcome == "RETRAIN"
+    assert triage_retraining("github-1", PROJECT, replace(NOTHING, retrainings=three)).outcome == "RETRAIN"
 
 
 def test_a_retraining_that_died_without_a_trace_leaves_its_name_free():
@@ -149,9 +150,10 @@ def test_names_of_every_try_are_known_as_retrainings_names_and_of_no_other_cause
 
 JOB_ENDS = ("Completed", "Failed", "Canceled", "NotResponding")
 # A delivery of the breach, by whichever signal and status; or the end of the retraining that runs.
+FINAL = st.sampled_from(["Completed", "Failed"])
 happenings = st.lists(
     st.one_of(
-        st.tuples(st.just("delivery"), st.sampled_from(["data_drift", "prediction_drift"]), st.sampled_from(["Completed", "Failed"])),
+        st.tuples(st.just("delivery"), st.sampled_from(["data_drift", "prediction_drift"]), FINAL),
         st.tuples(st.just("end"), st.sampled_from(JOB_ENDS)),
         st.tuples(st.just("another breach"), st.integers(0, 3)),
     ),
@@ -163,17 +165,17 @@ happenings = st.lists(
 def test_however_often_a_breach_arrives_one_retraining_at_most_counts(happenings, cool_down):
     project = replace(PROJECT, cool_down=timedelta(hours=cool_down))
     known, started = NOTHING, []
-    for number, (kind, *given) in enumerate(happenings):
+    for number, (kind, *facts) in enumerate(happenings):
         now = NOW + timedelta(hours=number)
         if kind == "end":
-            ended = {name: Retraining(given[0], job.started) if job.status == "Running" else job
+            ended = {name: Retraining(facts[0], job.started) if job.status == "Running" else job
                      for name, job in known.retrainings.items()}  # fmt: skip
             known = replace(known, retrainings=ended)
             continue
-        root = BREACH["root_run_id"] if kind == "delivery" else f"other_{given[0]}"
+        root = BREACH["root_run_id"] if kind == "delivery" else f"other_{facts[0]}"
         payload = BREACH | {"root_run_id": root, "event_id": f"e{number}"}
         if kind == "delivery":
-            payload |= {"signal": f"diabetes_monitor_{given[0]}", "status": given[1]}
+            payload |= {"signal": f"diabetes_monitor_{facts[0]}", "status": facts[1]}
         decision = triage(DRIFT, payload, project, replace(known, now=now))
         if decision.outcome is Outcome.RETRAIN:
             # Azure refuses a name that was used.
@@ -193,8 +195,8 @@ def test_a_cool_down_holds_back_other_breaches_but_no_person():
     decision = triage(DRIFT, BREACH, PROJECT, recent)
     assert decision.outcome == Outcome.IGNORE
     assert f"{other} started at 2026-11-19 13:00 UTC, less than 24 hours ago" in decision.reason
-    assert triage_retraining("github-1", recent).outcome == Outcome.RETRAIN
-    assert triage_retraining("github-1", recent, PROJECT.cool_down).outcome == Outcome.IGNORE
+    assert triage_retraining("github-1", PERSONS, recent).outcome == Outcome.RETRAIN
+    assert triage_retraining("github-1", PROJECT, recent).outcome == Outcome.IGNORE
     long_ago = {other: Retraining("Completed", NOW - timedelta(hours=24)), "retrain-x": Retraining("Completed")}
     assert triage(DRIFT, BREACH, PROJECT, replace(NOTHING, retrainings=long_ago)).outcome == Outcome.RETRAIN
     failed = replace(NOTHING, retrainings={other: Retraining("Failed", NOW - timedelta(hours=1))})
@@ -258,6 +260,33 @@ def test_the_decision_is_told_to_the_workflow_and_its_readers(tmp_path):
 
 # --- through the real SDK
 
+DATA_OF_A_RETRAINING = """
+import pandas as pd
+from mlops.assets import read_asset, register_rows
+from mlops.client import connect
+from mlops.project import LABELLED_DATA
+from mlops.retrain import NOT_YET, TRAINED, _is_untrained, _mark_trained
+
+client, rows = connect(), pd.DataFrame({"row_id": ["a", "b"], "target": [1.0, 2.0]})
+by_hand = register_rows(client, LABELLED_DATA, rows)
+made = register_rows(client, LABELLED_DATA, pd.concat([rows, rows]), None, {TRAINED: NOT_YET})
+found = [_is_untrained(client, made.name, version) for version in (by_hand.version, made.version)]
+for version in (by_hand.version, made.version):
+    _mark_trained(client, made.name, version, "retrain-1")
+found.append(_is_untrained(client, made.name, made.version))
+tags = [client.data.get(made.name, version=version).tags for version in (by_hand.version, made.version)]
+result = [found, [one.get(TRAINED) for one in tags], tags[1]["rows"], len(read_asset(client, made.name, made.version))]
+"""
+
+
+@pytest.mark.parametrize("target", ["azure", "local"])
+def test_data_of_a_retraining_that_failed_is_known_as_such_until_one_completes_on_it(render, tmp_path, target):
+    environment = {"MLOPS_TARGET": target}
+    (done,) = run(render(), tmp_path / "state", {"python": DATA_OF_A_RETRAINING, "environment": environment})
+    assert done.result == [[False, True, False], [None, "retrain-1"], "4", 4]
+    assert done.problems == []
+
+
 WORKSPACE = """
 arm = emulator.arm
 
@@ -297,7 +326,9 @@ def decisions(render, tmp_path_factory):
         for status, body in ((403, refusal), (404, missing))
     ]
     done = run(project, folder / "state", *asked, *refused)
-    return dict(zip([*steps, "forbidden", "no group"], [*done[1 : 2 * len(steps) : 2], *done[2 * len(steps) :]], strict=True))
+    return dict(
+        zip([*steps, "forbidden", "no group"], [*done[1 : 2 * len(steps) : 2], *done[2 * len(steps) :]], strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,7 +345,7 @@ def decisions(render, tmp_path_factory):
 )
 def test_triage_asks_for_the_retraining_by_name_and_bears_jobs_that_the_sdk_cannot_read(decisions, state, said):
     result = decisions[state]
-    assert result.code == 0, result.said
+    assert (result.code, result.problems) == (0, []), result.said
     assert re.match(said, result.stdout), result.stdout
 
 

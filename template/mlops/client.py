@@ -91,8 +91,9 @@ def _connect_workspace() -> "MLClient":
     from azure.identity import DefaultAzureCredential
 
     _hush_uploads()
-    credential = DefaultAzureCredential()
+    _forget_empty_settings()
     with _settings_tried():
+        credential = DefaultAzureCredential()
         credential.get_token("https://management.azure.com/.default")
         # Without its progress bars the SDK never looks whether an upload failed, and waits for ever.
         client = MLClient(
@@ -105,6 +106,12 @@ def _connect_workspace() -> "MLClient":
         )
         client.workspaces.get(settings["workspace_name"])
     return client
+
+
+def _forget_empty_settings() -> None:
+    """Unset what a workflow passes on as an empty text because its secret is not set: azure-identity refuses that."""
+    for name in [name for name, value in os.environ.items() if name.startswith("AZURE_") and not value]:
+        del os.environ[name]
 
 
 def _hush_uploads() -> None:

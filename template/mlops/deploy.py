@@ -18,6 +18,7 @@ from mlops.refusals import explained, is_missing
 from mlops.rollout import Outcome, deployment_name
 from mlops.rollout_steps import Endpoint, Rollout, TrafficChange, roll_out
 from mlops.settings import RolloutSettings, load_settings
+from mlops.versions import newest_standing
 
 if TYPE_CHECKING:
     from mlops.client import Client
@@ -131,15 +132,15 @@ def version_to_deploy(client: "Client", wanted: str | None) -> Any:
     try:
         if wanted:
             return client.models.get(name, version=wanted)
-        known = [model for model in client.models.list(name=name) if str(model.version).isdecimal()]
+        known = {str(model.version): model for model in client.models.list(name=name) if str(model.version).isdecimal()}
     except Exception as error:
         if not is_missing(error):
             raise
         raise WrongInputError(f"There is no model {name}{f' with version {wanted}' if wanted else ''}.") from error
-    standing = [model for model in known if (model.tags or {}).get("rollout") != "failed"]
-    if not standing:
+    newest = newest_standing({version: (model.tags or {}).get("rollout") for version, model in known.items()})
+    if newest is None:
         raise WrongInputError(f"There is no version of the model {name} to deploy: run `mlops train` first.")
-    return max(standing, key=lambda model: int(str(model.version)))
+    return known[newest]
 
 
 def refuse_failed(result: RolloutResult) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from mlops.refusals import is_missing
 from mlops.settings import Settings
 from mlops.triage import (
     RETRAINING,
+    TRIES,
     Decision,
     Known,
     Outcome,
@@ -28,6 +29,10 @@ from mlops.triage import (
 
 if TYPE_CHECKING:
     from mlops.client import Client
+
+
+# As many tries as a retraining's name has room for.
+MANY = 99
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,11 @@ def decide(
         return decision
     if wanted == Outcome.DEPLOY:
         return triage_deployment(message.version, project, look_around(client, project, None))
-    cool_down = project.cool_down if message.name == "schedule" else timedelta(0)
+    if message.name != "schedule":
+        # A person has decided already.
+        project = replace(project, cool_down=timedelta(0))
     cause = f"github-{message.run}"
-    return triage_retraining(cause, look_around(client, project, cause), cool_down)
+    return triage_retraining(cause, project, look_around(client, project, cause))
 
 
 def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
@@ -108,7 +115,13 @@ def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
     if not hours.isdecimal():
         raise WrongInputError(f"MLOPS_COOL_DOWN_HOURS is '{hours}'; it is a whole number of hours, such as 24.")
     workspace = environment.get("AZUREML_WORKSPACE_NAME") or settings.azure.workspace_name
-    return Project(settings.model_name, settings.signal_prefix, workspace, timedelta(hours=int(hours)))
+    tries = MANY if has_no_limits(environment) else TRIES
+    return Project(settings.model_name, settings.signal_prefix, workspace, timedelta(hours=int(hours)), tries)
+
+
+def has_no_limits(environment: Mapping[str, str]) -> bool:
+    """Return whether a loop on the laptop asks: it takes minutes, and a person mends what failed and goes on."""
+    return environment.get("MLOPS_NO_LIMITS") == "1"
 
 
 def look_around(client: "Client", project: Project, cause: str | None) -> Known:
@@ -122,13 +135,18 @@ def look_around(client: "Client", project: Project, cause: str | None) -> Known:
     if cause is None:
         return Known({}, rollouts_of(client, project.model_name), now(client))
     recent = recent_retrainings(client) if project.cool_down else {}
-    return Known(recent | tries_of(client, cause), {}, now(client))
+    return Known(recent | tries_of(client, cause, project.tries), {}, now(client))
 
 
-def tries_of(client: "Client", cause: str) -> dict[str, Retraining]:
-    """Return the retrainings that a cause has led to."""
-    statuses = {name: find(client, name) for name in retraining_names(cause)}
-    return {name: Retraining(status) for name, status in statuses.items() if status is not None}
+def tries_of(client: "Client", cause: str, tries: int) -> dict[str, Retraining]:
+    """Return the retrainings that a cause has led to; their names are taken one after the other."""
+    found: dict[str, Retraining] = {}
+    for name in retraining_names(cause, tries):
+        status = find(client, name)
+        if status is None:
+            break
+        found[name] = Retraining(status)
+    return found
 
 
 def recent_retrainings(client: "Client") -> dict[str, Retraining]:

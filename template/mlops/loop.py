@@ -11,6 +11,7 @@ from mlops.assets import build_data, newest_version
 from mlops.deploy import read_rollout, version_to_deploy
 from mlops.errors import RunFailedError
 from mlops.files import read_json, write_json
+from mlops.inbox import MANY, tries_of
 from mlops.jobs import find, follow
 from mlops.local.bridge import Hop, deliver
 from mlops.local.events import Event, breaches, model_registered
@@ -168,6 +169,8 @@ class Loop:
         """Train on old and newly labelled rows; the gate decides."""
         breach = self._stage("breach").facts
         job = self._deliver(stage, list(breaches(self._workspace, breach["run"], breach["tags"])))
+        # The poll does not report what an interrupted loop has handled.
+        job = job or next((name for name, one in tries_of(self._client, breach["run"], MANY).items() if one.counts), "")
         if not job:
             raise RunFailedError(f"The breach of {breach['run']} led to no retraining. {_last_decision(stage)}")
         if find(self._client, job) != COMPLETED:
@@ -210,10 +213,14 @@ class Loop:
             RunFailedError: a hop failed.
         """
         hops: list[Hop] = []
+        failed: Hop | None = None
         for event in events:
             hops += deliver(event, ROOT, STATE, follow=lambda hop: self._say(f"{hop.hop}: {hop.outcome}"))
+            failed = next((hop for hop in hops if not hop.ok), None)
+            if failed:
+                # Another event of the same breach would only try the same again.
+                break
         stage.facts["hops"] = [asdict(hop) for hop in hops]
-        failed = next((hop for hop in hops if not hop.ok), None)
         if failed:
             raise RunFailedError(f"{failed.hop} {failed.outcome}")
         return next((hop.outputs["job"] for hop in hops if hop.outputs.get("job")), "")

@@ -14,7 +14,7 @@ import httpx
 
 from mlops.dispatched import TAG, Memory
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.inbox import project_of, recent_retrainings, tags_of, tries_of
+from mlops.inbox import has_no_limits, project_of, recent_retrainings, tags_of, tries_of
 from mlops.moment import now
 from mlops.monitor import monitor_name
 from mlops.monitor_runs import Breach, breaches
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from mlops.client import Client
 
 Dispatch = tuple[str, dict[str, str]]
-
-# Set to 1 on the laptop, where a loop takes minutes: what was sent before is sent again.
-FORGETFUL = "MLOPS_POLL_FORGETS"
 
 
 def poll(client: "Client", settings: Settings, environment: Mapping[str, str]) -> list[tuple[Dispatch, Decision]]:
@@ -49,7 +46,7 @@ class _Poll:
     def __init__(self, client: "Client", settings: Settings, environment: Mapping[str, str]):
         self._client, self._settings, self._environment = client, settings, environment
         self._project: Project = project_of(settings, environment)
-        self._now = now(client)
+        self._now, self._sent = now(client), set[str]()
         self._tags = tags_of(client, settings.model_name)
         self._rollouts = {version: tags.get("rollout") for version, tags in self._tags.items()}
         self._memory = Memory.read(tags.get(TAG, "") for tags in self._tags.values())
@@ -59,7 +56,7 @@ class _Poll:
         found = list(breaches(self._client, monitor_name(), self._settings.signal_prefix, self._now))
         recent = recent_retrainings(self._client) if found and self._project.cool_down else {}
         for breach in found:
-            known = Known(recent | tries_of(self._client, breach.root), self._rollouts, self._now)
+            known = Known(recent | tries_of(self._client, breach.root, self._project.tries), self._rollouts, self._now)
             yield self._handle((DRIFT, self._payload(breach)), known)
         version = newest_standing(self._rollouts)
         if version and not self._rollouts[version]:
@@ -83,8 +80,9 @@ class _Poll:
         if decision.outcome not in (Outcome.RETRAIN, Outcome.DEPLOY):
             return dispatch, decision
         key = decision.job.removeprefix("retrain-") or f"version-{decision.version}"
-        objection = self._memory.objection(key, self._now)
-        if objection and self._environment.get(FORGETFUL) != "1":
+        objection = "" if has_no_limits(self._environment) else self._memory.objection(key, self._now)
+        objection = objection or ("GitHub was told of it a moment ago." if key in self._sent else "")
+        if objection:
             said = f"{decision.reason} {objection}"
             return dispatch, Decision(Outcome.ALREADY_HANDLED, said, decision.job, decision.version)
         before = self._memory
@@ -95,6 +93,7 @@ class _Poll:
         except BaseException:
             self._remember(before)
             raise
+        self._sent.add(key)
         return dispatch, decision
 
     def _remember(self, memory: Memory) -> None:

@@ -152,6 +152,6 @@ def deliver_labels(client: "Client") -> int:
 
 
 def _prepared(folder: Path) -> Path:
-    if not folder.exists():
+    if not restored(folder).exists():
         raise WrongInputError(f"There is no production data in {folder.relative_to(ROOT)}: run `mlops data` first.")
     return folder

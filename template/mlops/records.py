@@ -17,6 +17,8 @@ from mlops.storage import Container
 HOUR = "%Y/%m/%d/%H"
 FILE = re.compile(r"(?:.*/)?(?P<hour>\d{4}/\d{2}/\d{2}/\d{2})/[^/]+\.jsonl")
 CORRELATION = "correlationid"
+MOST_DIGITS = 308
+MANY_DIGITS = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 
 FILES_AT_ONCE = 64
 
@@ -130,10 +132,22 @@ def _checked(name: str, content: bytes, warn: Warn, check: Check) -> Iterator[Re
 def _parsed(line: bytes) -> Any:
     try:
         # Decoded here: `json` would take some bytes for UTF-16.
-        return json.loads(line.decode("utf-8"))
-    # A number of thousands of digits and a list in thousands of lists are not JSONDecodeErrors.
+        text = line.decode("utf-8")
+        return json.loads(text, parse_int=_whole_number) if MANY_DIGITS.search(text) else json.loads(text)
+    # A list in thousands of lists is not a JSONDecodeError.
     except (ValueError, RecursionError):
         return None
+
+
+def _whole_number(digits: str) -> int:
+    """Return a whole number.
+
+    Raises:
+        ValueError: no float can hold it, so no table can.
+    """
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
 
 
 def _files(store: Container, folder: str, start: datetime, end: datetime) -> list[tuple[datetime, str]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from azure.ai.ml import load_data
 
-from mlops.assets import read_asset
+from mlops.assets import read_asset, register
 from mlops.errors import WrongInputError
 from mlops.jobs import output_path
 from mlops.project import REFERENCE_DATA, read_yaml
@@ -36,7 +36,7 @@ def register_reference(client: "Client", model: Any) -> None:
         data = load_data(REFERENCE_DATA)
         data.version = version
         data.path = output_path(job, "reference")
-        client.data.create_or_update(data)
+        register(client, data)
 
 
 def read_reference(client: "Client", version: str) -> pd.DataFrame:

@@ -67,5 +67,6 @@ class Refusal:
 
 def clean(text: str) -> str:
     """Return foreign text on one line, without colours and markup, at a length that can be read."""
-    plain = " ".join(HTML.sub(" ", ANSI.sub("", text)).split())
+    readable = "".join(sign if sign.isprintable() else " " for sign in HTML.sub(" ", ANSI.sub("", text)))
+    plain = " ".join(readable.split())
     return plain if len(plain) <= SHOWN else f"{plain[:SHOWN].rsplit(' ', 1)[0]} ..."

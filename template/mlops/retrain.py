@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mlops.assets import newest_version, read_asset, register_rows
+from mlops.assets import newest_version, read_asset, register, register_rows
 from mlops.client import is_laptop
 from mlops.collected import SCORED_AT, scored_rows
 from mlops.errors import WrongInputError, aside
@@ -74,7 +74,7 @@ def _mark_trained(client: "Client", name: str, version: str, job: str) -> None:
     data: Any = client.data.get(name, version=version)
     if (data.tags or {}).get(TRAINED) == NOT_YET:
         data.tags = {**data.tags, TRAINED: job}
-        client.data.create_or_update(data)
+        register(client, data)
 
 
 def newly_labelled(

@@ -17,7 +17,7 @@ from typing import Any
 from mlops.versions import newest_standing
 
 DRIFT, MODEL = "drift-detected", "model-registered"
-RETRAINING = re.compile(r"retrain-[0-9a-f]{16}(-[2-9])?")
+RETRAINING = re.compile(r"retrain-[0-9a-f]{16}(-[1-9][0-9]?)?")
 FINAL = ("completed", "failed")
 TRIES = 3
 # Jobs with one of these states have ended without a result. Every other state, known or not, may still bring one.
@@ -61,12 +61,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Project:
-    """What makes an event this project's. Without a workspace any will do."""
+    """What makes an event this project's, and its limits. Without a workspace any will do."""
 
     model_name: str
     signal_prefix: str
     workspace: str = ""
     cool_down: timedelta = timedelta(0)
+    tries: int = TRIES
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,15 @@ def cause_of(event_type: str, payload: object) -> str | None:
     return None if problem else values["root_run_id"]
 
 
-def retraining_names(cause: str) -> tuple[str, ...]:
+def retraining_names(cause: str, tries: int = TRIES) -> tuple[str, ...]:
     """Return the names that a cause's retraining may have, one for each try, however often the cause is reported."""
     name = f"retrain-{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
-    return (name, *(f"{name}-{number}" for number in range(2, TRIES + 1)))
+    return (name, *(f"{name}-{number}" for number in range(2, tries + 1)))
 
 
-def triage_retraining(cause: str, known: Known, cool_down: timedelta = timedelta(0)) -> Decision:
-    """Decide about a retraining that a person or the schedule asks for; only the schedule has to keep a cool-down."""
-    return _retrain(cause, "A retraining was asked for.", known, cool_down)
+def triage_retraining(cause: str, project: Project, known: Known) -> Decision:
+    """Decide about a retraining that a person or the schedule asks for; a person's project has no cool-down."""
+    return _retrain(cause, "A retraining was asked for.", project, known)
 
 
 def triage_deployment(version: str, project: Project, known: Known) -> Decision:
@@ -161,11 +162,11 @@ def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Dec
     if not values["signal"].lower().startswith(project.signal_prefix.lower()):
         return _ignore(f"The signal {values['signal']} belongs to another monitor.")
     reason = f"The signal {values['signal']} broke its thresholds in the monitor run {values['root_run_id']}."
-    return _retrain(values["root_run_id"], reason, known, project.cool_down)
+    return _retrain(values["root_run_id"], reason, project, known)
 
 
-def _retrain(cause: str, reason: str, known: Known, cool_down: timedelta) -> Decision:
-    names = retraining_names(cause)
+def _retrain(cause: str, reason: str, project: Project, known: Known) -> Decision:
+    names, cool_down = retraining_names(cause, project.tries), project.cool_down
     tried = {name: known.retrainings[name] for name in names if name in known.retrainings}
     for name, retraining in tried.items():
         if retraining.counts:
@@ -173,7 +174,7 @@ def _retrain(cause: str, reason: str, known: Known, cool_down: timedelta) -> Dec
             return Decision(Outcome.ALREADY_HANDLED, said, name)
     if len(tried) == len(names):
         last = f"{', '.join(tried)} all ended without a result: mend what stopped them, then start the workflow by hand"
-        return Decision(Outcome.ALREADY_HANDLED, f"{reason} Its retraining was tried {TRIES} times, and {last}.")
+        return Decision(Outcome.ALREADY_HANDLED, f"{reason} Its retraining was tried {len(tried)} times, and {last}.")
     for name, retraining in known.retrainings.items():
         started = retraining.started
         if name not in names and retraining.counts and started and known.now - started < cool_down:

@@ -186,11 +186,12 @@ class BlobStorage:
         names = sorted(name for name in found if name > unquote(request.query.get("marker", "")))
         page = min(int(request.query.get("maxresults") or self._page), self._page)
         marker = quote(names[page - 1]) if len(names) > page else ""
+        # The SDK asks for the next page with the number that this one names.
         entries = "".join(self._entry(folder, name, delimiter) for name in names[:page])
         return (
             '<?xml version="1.0" encoding="utf-8"?>'
             f'<EnumerationResults ContainerName="{escape(container)}"><Prefix>{escape(prefix)}</Prefix>'
-            f"<Blobs>{entries}</Blobs><NextMarker>{escape(marker)}</NextMarker></EnumerationResults>"
+            f"<MaxResults>{page}</MaxResults><Blobs>{entries}</Blobs><NextMarker>{escape(marker)}</NextMarker></EnumerationResults>"
         )
 
     def _entry(self, folder: Path, name: str, delimiter: str) -> str:

@@ -21,7 +21,7 @@ from mlops.settings import Settings, load_settings
 
 DELIVERIES = 3
 # A loop takes minutes on the laptop and days in a workspace.
-NO_COOL_DOWN = {"MLOPS_COOL_DOWN_HOURS": "0", "MLOPS_POLL_FORGETS": "1"}
+NO_COOL_DOWN = {"MLOPS_COOL_DOWN_HOURS": "0", "MLOPS_NO_LIMITS": "1"}
 
 
 @dataclass(frozen=True)

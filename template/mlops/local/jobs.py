@@ -134,7 +134,7 @@ class JobOperations:
         self._threads[run.name] = thread
         thread.start()
 
-    def list(self, *, parent_job_name: str | None = None, scheduled_job_name: str | None = None) -> Iterator[Any]:
+    def list(self, *, parent_job_name: str | None = None, **query: Any) -> Iterator[Any]:
         """Return the steps of a job, the runs of a schedule, or every job but those that died with their process."""
         if parent_job_name is not None:
             file = self._folder / parent_job_name / "job.json"
@@ -143,8 +143,10 @@ class JobOperations:
             )
             yield from steps
             return
-        yield from self._monitored().roots(scheduled_job_name)
-        if scheduled_job_name is not None:
+        # The SDK takes this one without naming it among its parameters.
+        schedule = query.get("scheduled_job_name")
+        yield from self._monitored().roots(schedule)
+        if schedule is not None:
             return
         for file in sorted(self._folder.glob("*/job.json")):
             with suppress(ResourceNotFoundError):

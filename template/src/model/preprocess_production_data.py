@@ -9,6 +9,7 @@ become JSON text. A line that is cut off or is not UTF-8, a record without a lis
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file, no
 from model.spark_tables import files_in, write_table
 
 CORRELATION = "correlationid"
+# A float holds no more.
+MOST_DIGITS = 308
+MANY_DIGITS = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 UNREADABLE = "line(s) are cut off or hold no record"
 ELSEWHERE = "record(s) are larger than 4 MB, so Azure keeps their rows in other files, which are not read"
 
@@ -58,10 +62,17 @@ def rows_of(line: str | bytes) -> Iterator[dict[str, Any]]:
 
 def _parsed(line: str | bytes) -> Any:
     try:
-        return json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
-    # A number of thousands of digits and a list in thousands of lists are not JSONDecodeErrors.
+        text = line.decode("utf-8") if isinstance(line, bytes) else line
+        return json.loads(text, parse_int=_whole_number) if MANY_DIGITS.search(text) else json.loads(text)
+    # A list in thousands of lists is not a JSONDecodeError.
     except (ValueError, RecursionError) as error:
         raise ValueError(UNREADABLE) from error
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise ValueError(UNREADABLE)
+    return int(digits)
 
 
 def _flat(value: Any) -> Any:

@@ -1,0 +1,259 @@
+"""Jobs with the real SDK: found, followed to their end with their steps, and read from a store without keys."""
+
+import json
+
+import pytest
+
+from azure_runs import run, verb
+from refusal_faults import AUTHORIZATION, FAULTS
+
+NO_WAIT = {"python": "import mlops.watching\nmlops.watching.wait = lambda seconds: __import__('time').sleep(0.05)"}
+JOB = r"GET .*/jobs/diabetes-model-training-\w+\?"
+CHILDREN = "/children"
+ESTIMATOR = "def build_estimator(contract):\n    raise RuntimeError('no such luck')\n"
+STRANGERS = """
+scope = emulator.workspace.id
+def job(name, **properties):
+    return {"id": f"{scope}/jobs/{name}", "name": name, "type": "jobs", "properties": properties}
+command = {"command": "x", "environmentId": f"{scope}/environments/e/versions/1", "status": "Completed"}
+strangers = [
+    job("label", jobType="Labeling", status="Running"),
+    job("new", jobType="SomethingNew", status="Running"),
+    job("broken", jobType="Pipeline", status="Running", jobs={"a": {"type": "nothing"}}, inputs={"x": None}),
+    job("sweep", jobType="Sweep", status="Running"),
+    job("fine", jobType="Command", **command),
+    {"id": f"{scope}/jobs/child", "name": "child", "properties": None},
+]
+"""
+SOURCES = {
+    "outputs": """
+from pathlib import Path
+import tempfile
+from mlops.client import connect
+from mlops.jobs import download_output, listed
+client = connect()
+name = next(iter(listed(client))).name
+folder = download_output(client, name, "gate", Path(tempfile.mkdtemp()))
+result = [name, sorted(file.name for file in folder.rglob("*")), [step.status for step in listed(client, name)]]
+""",
+    "strangers": STRANGERS
+    + """
+from mlops.client import connect
+from mlops.jobs import listed
+emulator.arm.jobs.strangers = strangers
+client = connect()
+result = [[job.name for job in listed(client)][:2], len(list(listed(client, limit=1)))]
+try:
+    list(client.jobs.list())
+except Exception as error:
+    result.append(type(error).__name__)
+emulator.arm.jobs.strangers = []
+""",
+    "found": STRANGERS
+    + """
+from mlops.client import connect
+from mlops.jobs import find, listed
+client = connect()
+known = next(iter(listed(client))).name
+for stranger in strangers:
+    emulator.arm.documents.put(f"jobs/{stranger['name']}", stranger)
+result = [find(client, name) for name in (known, "retrain-0123456789abcdef", "label", "new", "fine", "broken")]
+for stranger in strangers:
+    emulator.arm.documents.delete(f"jobs/{stranger['name']}")
+""",
+    "lost answer": """
+import requests
+from mlops.client import connect
+from mlops.jobs import find, submit
+from mlops.training import load_pipeline
+emulator.arm.jobs.ends = "Completed"
+left = 1
+def lose(request):
+    global left
+    if left and request.method == "PUT" and "/jobs/" in request.path:
+        left -= 1
+        emulator.arm(request)
+        raise requests.exceptions.ConnectionError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
+emulator.faults.append(lose)
+client = connect()
+job = load_pipeline(client)
+name = submit(client, job)
+result = [name == job.name, find(client, name) is not None, left]
+try:
+    submit(client, job, is_new=False)
+except Exception as error:
+    result.append(getattr(error, "status_code", None))
+""",
+    "places": """
+import json
+from mlops.client import connect
+from mlops.training import load_pipeline
+job = load_pipeline(connect(), "retrain-0123456789abcdef")
+result = json.dumps(job._to_rest_object().as_dict()["properties"]["outputs"])
+""",
+}
+FIND = """
+from mlops.client import connect
+from mlops.jobs import find
+try:
+    result = find(connect(), "retrain-0123456789abcdef")
+except Exception as error:
+    result = type(error).__name__
+"""
+ENVIRONMENT = """
+from mlops.client import connect
+from mlops.project import TRAINING_ENVIRONMENT
+from mlops.training import register_environment
+try:
+    result = register_environment(connect(), TRAINING_ENVIRONMENT)
+except Exception as error:
+    result = getattr(error, "status_code", None)
+"""
+ENDS = {"Canceled": "was cancelled", "Failed": "failed", "NotResponding": "does not respond", "Paused": "ended as"}
+LOST = {"503": "no healthy upstream", "403": "AuthorizationFailed", "404 page": "404", "page": "cannot be understood"}
+REFUSED = ("403", "404 group", "404 page", "404 workspace", "500", "cut")
+
+STEPS = {
+    "no wait": NO_WAIT,
+    "data": verb("data"),
+    # One training, during which Azure does not answer for a while.
+    "trained": verb(
+        "train",
+        faults=[{"match": JOB, "times": 8, **FAULTS["503"]}, {"match": CHILDREN, "times": 4, **FAULTS["cut"]}],
+    ),
+    **{name: {"python": source} for name, source in SOURCES.items()},
+    **{f"ends {status}": verb("train", job_ends=status) for status in ENDS},
+    "no gate": verb("train", job_ends="Completed"),
+    **{f"lost {fault}": verb("train", faults=[{"match": JOB, **FAULTS[fault]}]) for fault in LOST},
+    "closed history": verb(
+        "train", job_ends="Canceled", faults=[{"match": CHILDREN, "status": 403, "json": AUTHORIZATION}]
+    ),
+    **{f"find {name}": {"python": FIND, "faults": [{"match": "GET .*/jobs/", **FAULTS[name]}]} for name in REFUSED},
+    "environment": {"python": ENVIRONMENT},
+    **{
+        f"environment {name}": {"python": ENVIRONMENT, "faults": [{"match": "GET .*/environments/", **FAULTS[name]}]}
+        for name in ("404 group", "404 page", "403")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def results(render, tmp_path_factory):
+    done = dict(zip(STEPS, run(render(), tmp_path_factory.mktemp("jobs") / "state", *STEPS.values()), strict=True))
+    assert {name: result.stderr for name, result in done.items() if result.code == "traceback"} == {}
+    return done
+
+
+@pytest.fixture
+def trained(results):
+    return results["trained"]
+
+
+def test_training_on_azure_shows_the_steps_as_the_laptop_does(trained):
+    assert trained.code == 0, trained.said
+    shown = [line.split()[:2] for line in trained.stdout.splitlines()[:4]]
+    assert shown == [["✓", "split"], ["✓", "train"], ["✓", "evaluate"], ["✓", "register"]]
+    assert "PROMOTE: registered diabetes-model version 1" in trained.stdout
+
+
+def test_fault_that_passes_is_told_once_and_waited_out(trained):
+    (line,) = trained.stderr.strip().splitlines()
+    assert "goes on; its state is asked for again" in line
+    assert "503" in line
+
+
+def test_nothing_asks_for_a_key(trained):
+    assert [kind for kind in trained.requests if "listSecrets" in kind or "listKeys" in kind] == []
+
+
+def test_requests_of_a_training_are_as_azure_documents_them(trained):
+    assert trained.problems == []
+
+
+def test_outputs_lie_where_the_name_of_the_job_says(results):
+    name, files, statuses = results["outputs"].result
+    assert name.startswith("diabetes-model-training-")
+    assert files == ["gate.json"]
+    assert statuses == ["Completed"] * 4
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_job_that_does_not_complete_is_named_with_its_link(status, results):
+    done = results[f"ends {status}"]
+    assert done.code == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "The job diabetes-model-training-" in line
+    assert ENDS[status] in line
+    assert "https://ml.azure.com/runs/diabetes-model-training-" in line
+
+
+def test_step_that_failed_is_named(render, tmp_path):
+    project = render()
+    (project / "src" / "model" / "estimator.py").write_text(ESTIMATOR, encoding="utf-8")
+    done = run(project, tmp_path / "state", NO_WAIT, verb("data"), verb("train"))[2]
+    assert done.code == 1
+    assert "failed at the step 'train'" in done.stderr
+    assert "✗ train" in done.stdout
+
+
+def test_job_without_a_gate_is_a_sentence(results):
+    done = results["no gate"]
+    assert done.code == 1
+    assert (
+        "left nothing at azureml://datastores/workspaceblobstore/paths/azureml/diabetes-model-training-" in done.stderr
+    )
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_job_whose_state_stays_unknown_is_said_to_go_on(fault, results):
+    done = results[f"lost {fault}"]
+    assert done.code == 1
+    lines = done.stderr.strip().splitlines()
+    assert "may be running still" in lines[-1]
+    assert LOST[fault] in lines[-1]
+    assert len(lines) <= 2
+
+
+def test_job_is_followed_where_run_history_is_closed(results):
+    first, last = results["closed history"].stderr.strip().splitlines()
+    assert "cannot be shown" in first
+    assert "was cancelled" in last
+
+
+def test_strange_jobs_of_the_workspace_stop_nothing(results):
+    names, limited, raised = results["strangers"].result
+    assert names[0] == "fine"
+    assert names[1].startswith("diabetes-model-training-")
+    assert limited == 1
+    assert raised == "JobException", "the SDK reads them by itself now: `listed` can do without its copy"
+
+
+def test_job_is_found_by_name(results):
+    known, nothing, *strange, broken = results["found"].result
+    assert (known, nothing) == ("Completed", None)
+    assert strange == ["Unknown", "Unknown", "Completed"]
+    assert broken == "Unknown"
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_only_a_missing_job_is_none(name, results):
+    assert results[f"find {name}"].result.endswith("Error")
+
+
+def test_job_whose_answer_was_lost_is_not_started_twice(results):
+    assert results["lost answer"].result == [True, True, 0, 409]
+
+
+def test_environment_is_registered_only_if_it_is_missing(results):
+    assert results["environment"].result.startswith("azureml:mlops-training:")
+    for name, status in {"404 group": 404, "404 page": 404, "403": 403}.items():
+        done = results[f"environment {name}"]
+        assert done.result == status
+        assert [kind for kind in done.requests if kind.startswith("PUT")] == []
+
+
+def test_pipeline_is_submitted_with_the_place_of_each_output(results):
+    places = {name: output["uri"] for name, output in json.loads(results["places"].result).items()}
+    start = "azureml://datastores/workspaceblobstore/paths/azureml/retrain-0123456789abcdef"
+    assert places == {"gate": f"{start}/gate", "reference": f"{start}/reference"}
