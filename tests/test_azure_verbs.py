@@ -1,4 +1,4 @@
-"""Every verb that a runner or a person runs on Azure, in the order of the loop, with the real SDK, steps and servers."""
+"""Every verb that a runner or a person runs on Azure, in the loop's order, with the real SDK, steps and servers."""
 
 import json
 
@@ -112,4 +112,3 @@ def test_gate_is_read(runs):
 
 def test_monitor_runs_on_the_laptop_only_and_says_so(runs):
     assert "az ml schedule trigger" in runs["monitor"].stderr
-

@@ -82,7 +82,7 @@ def test_any_request_of_a_verb_may_be_refused(name, job_ends, project, tmp_path,
     ends = results[len(before) + 1 :: len(before) + 1]
     problems = {kind: problem("", done.code, done.stderr) for kind, done in zip(kinds, ends, strict=True)}
     assert {f"{kind}, {chosen[kind]}": said for kind, said in problems.items() if said} == {}
-    assert len(kinds) > 1
+    assert kinds
     record_property(f"kinds of requests of `mlops {name}` that were refused", len(kinds))
 
 

@@ -1,6 +1,8 @@
 """Jobs of the emulator: what became of one whose process is gone, and where its outputs are."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ from mlops.files import write_json
 from mlops.local.client import LocalClient
 from mlops.local.jobs import Run, Step
 from mlops.local.processes import is_alive, started_at
+from projects import mlops
 
 
 @pytest.fixture
@@ -118,3 +121,29 @@ def test_output_of_a_job_is_read_from_its_place(client, tmp_path):
     assert [file.name for file in folder.iterdir()] == ["gate.json"]
     with pytest.raises(RunFailedError, match="The job job-2 left nothing at azureml://datastores/workspaceblobstore"):
         jobs.download_output(client, "job-2", "gate", tmp_path / "there")
+
+
+def test_interrupt_of_the_command_alone_ends_its_steps_too(render):
+    """As an editor or a supervisor sends it: to the command and not to its children."""
+    project = render()
+    assert mlops(project, "data").code == 0
+    environment = os.environ | {"PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
+    command = subprocess.Popen([sys.executable, "-m", "mlops", "train"], cwd=project, env=environment)
+    try:
+        until(
+            lambda: '"Running"' in "".join(file.read_text() for file in project.glob(".azureml-local/jobs/*/job.json"))
+        )
+        time.sleep(1)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(timeout=20) == 130
+    finally:
+        command.kill()
+    states = [json.loads(file.read_text())["status"] for file in project.glob(".azureml-local/jobs/*/job.json")]
+    assert states == ["Running"], "the job has neither ended nor gone on"
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

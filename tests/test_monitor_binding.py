@@ -69,8 +69,8 @@ for signal in known["properties"]["action"]["monitorDefinition"]["signals"].valu
     for threshold in signal.get("metricThresholds", []):
         threshold["threshold"]["value"] = 0.25
 documents.put(f"schedules/{name}", known)
-result = {"before": known["properties"], "version": rebind_labels(client), "sent": sent(), "again": rebind_labels(client),
-          "sent again": len(sent()) - 1}
+result = {"before": known["properties"], "version": rebind_labels(client), "sent": sent()}
+result |= {"again": rebind_labels(client), "sent again": len(sent()) - 1}
 """
 
 VARIANTS = {

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from azure.ai.ml.entities import Data
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,7 +198,9 @@ def test_no_alert_is_said_only_of_what_was_measured(signals):
 
 
 def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
-    found = monitor_run(signal("data_drift", notes=(NOTHING,)), signal("data_quality", notes=(NOTHING,)), signal("custom"))
+    found = monitor_run(
+        signal("data_drift", notes=(NOTHING,)), signal("data_quality", notes=(NOTHING,)), signal("custom")
+    )
     show_monitor(found)
     said = capsys.readouterr().out
     assert said.splitlines()[-1] == "NOT MEASURED: m_data_drift, m_data_quality, m_custom"

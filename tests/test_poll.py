@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -137,7 +138,10 @@ def test_only_this_projects_runs_are_read(polls):
     (found,), sent = polls(
         setup(
             "version(1, rollout='deployed')",
-            *(f"monitor_run('other_{number}', 'churn_monitor_data_drift', display='churn-monitor')" for number in range(4)),
+            *(
+                f"monitor_run('other_{number}', 'churn_monitor_data_drift', display='churn-monitor')"
+                for number in range(4)
+            ),
             *(f"job('training_{number}')" for number in range(20)),
             "job('command', kind='Command')",
             f"monitor_run('old', '{SIGNAL}', hours=49, display='{display}')",
@@ -186,7 +190,9 @@ def test_the_newest_model_without_a_rollout_is_sent_once_and_not_its_predecessor
 
 
 def test_what_is_remembered_leaves_a_versions_other_tags_as_they_are(polls):
-    kept = "from mlops.project import model_name; result = emulator.arm.documents.get('models/diabetes-model/versions/1')"
+    kept = (
+        "from mlops.project import model_name; result = emulator.arm.documents.get('models/diabetes-model/versions/1')"
+    )
     with GitHub(load_settings(polls.project).github.repository) as github:
         told = verb("poll", environment={"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN})
         *_, document = run(polls.project, polls.state, setup("version(1, job='train-1')"), told, {"python": kept})
@@ -249,7 +255,7 @@ def test_one_cause_is_sent_three_times_at_most_and_never_twice_a_day(minutes):
             sent.append(now)
             memory = Memory.read([memory.write()]).with_dispatch("version-3", now)
     assert len(sent) <= MOST
-    assert all(later - earlier > AGAIN_AFTER - timedelta(minutes=1) for earlier, later in zip(sent, sent[1:]))
+    assert all(later - earlier > AGAIN_AFTER - timedelta(minutes=1) for earlier, later in pairwise(sent))
     assert bool(sent) == bool(minutes)
 
 

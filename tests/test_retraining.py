@@ -153,3 +153,20 @@ def test_labels_that_are_simulated_on_the_laptop_are_not_delivered_on_azure(proj
         assert awaiting.is_dir()
     finally:
         shutil.rmtree(awaiting)
+
+
+REFUSALS = {
+    "no right to read blobs": {"status": 403, "headers": {"x-ms-error-code": "AuthorizationPermissionMismatch"}},
+    "a container that is gone": {"status": 404, "headers": {"x-ms-error-code": "ContainerNotFound"}},
+    "a page of text": {"status": 502, "text": "<html>bad gateway</html>"},
+    "a cut connection": {"raises": "cut"},
+}
+
+
+def test_whatever_the_storage_answers_ends_in_one_sentence(project, state):
+    refused = [verb("retrain", faults=[{"match": r"blob\.core", **fault}]) for fault in REFUSALS.values()]
+    for done, case in zip(run(project, state, *refused), REFUSALS, strict=True):
+        assert done.code == 1, (case, done.said)
+        assert done.stderr.startswith("mlops: "), case
+        assert done.stderr.count("\n") == 1, (case, done.stderr)
+        assert "No new labels" not in done.stderr, case

@@ -1,9 +1,14 @@
 """A rollout: its decisions, and what a caller of the endpoint notices of it, which is nothing."""
 
+import fcntl
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -13,7 +18,7 @@ from mlflow import MlflowClient
 
 from mlops.local.client import LocalClient
 from mlops.rollout import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
-from projects import mlops
+from projects import mlops, python
 
 GOOD = Probe(200, 20.0)
 
@@ -132,6 +137,9 @@ class Load:
         self._stop.set()
         self._thread.join()
 
+    def lost(self) -> str:
+        return f"{sum(status != 200 for status in self.statuses)} of {len(self.statuses)}"
+
     def _run(self):
         with httpx.Client(trust_env=False, timeout=30) as session:
             while not self._stop.is_set():
@@ -168,7 +176,7 @@ def test_same_call_twice_changes_nothing(project, client):
     [(cut_off, "did not come up"), (teach_wrong_answers, "where the model predicted 0.0 when it was trained")],
     ids=["does not come up", "answers wrongly"],
 )
-def test_failed_rollout_is_taken_back_and_nobody_notices(project, client, load, spoil, why):
+def test_failed_rollout_is_taken_back_and_nobody_notices(project, client, load, spoil, why, record_property):
     before = serving(client)
     version = register_copy(project, spoil)
     with load:
@@ -177,7 +185,130 @@ def test_failed_rollout_is_taken_back_and_nobody_notices(project, client, load, 
     assert why in done.stderr
     assert serving(client) == before
     assert client.models.get("diabetes-model", version).tags["rollout"] == "failed"
+    record_property(f"requests lost of requests sent while a rollout fails: {why[:16]}", load.lost())
     assert set(load.statuses) == {200}
+
+
+SCORE_HANGS = """
+
+_run, _asked = run, 0
+
+
+def run(raw_data):
+    global _asked
+    _asked += 1
+    if _asked > 4:
+        import time
+        time.sleep(600)
+    return _run(raw_data)
+"""
+
+
+@pytest.fixture
+def hanging_script(project):
+    """The project's scoring script hangs from its fifth request on, and Azure gives up on a request after a second."""
+    script = project / "src" / "score.py"
+    definition = project / "endpoints" / "online" / "deployment" / "deployment.yml"
+    before = {file: file.read_text(encoding="utf-8") for file in (script, definition)}
+    script.write_text(before[script] + SCORE_HANGS, encoding="utf-8")
+    text = before[definition].replace("request_timeout_ms: 10000", "request_timeout_ms: 1000")
+    definition.write_text(text.replace('WORKER_COUNT: "2"', 'WORKER_COUNT: "1"'), encoding="utf-8")
+    yield
+    for file, text in before.items():
+        file.write_text(text, encoding="utf-8")
+
+
+def test_hanging_deployment_is_taken_back_and_nobody_notices(project, client, load, hanging_script, record_property):
+    before = serving(client)
+    version = register_copy(project)
+    with load:
+        done = mlops(project, "deploy")
+    assert done.code == 1, done.stdout + done.stderr
+    assert "did not answer within 1 s" in done.stderr
+    assert serving(client) == before
+    assert client.models.get("diabetes-model", version).tags["rollout"] == "failed"
+    record_property("requests lost of requests sent while a rollout fails by a hang", load.lost())
+    assert set(load.statuses) == {200}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("creating", marks=pytest.mark.slow),  # the endpoint is as it is at the smoke test
+        pytest.param("smoke test", marks=pytest.mark.slow),  # nobody is sent there yet
+        "% of the traffic",
+        "all traffic",
+    ],
+)
+def test_rollout_that_is_killed_loses_no_request_and_goes_on(project, client, load, step, record_property):
+    before = serving(client)
+    version = register_copy(project)
+    with load:
+        kill_at(project, step)
+        between = serving(client)
+        done = mlops(project, "deploy")
+    assert between[0].keys() <= {*before[0], f"model-{version}"}
+    assert sum(between[0].values()) == 100
+    assert done.code == 0, done.stdout + done.stderr
+    assert serving(client) == ({f"model-{version}": 100}, [f"model-{version}"])
+    record_property(f"requests lost of requests sent while a rollout is killed at '{step}' and run again", load.lost())
+    assert set(load.statuses) == {200}
+
+
+def kill_at(project, step):
+    """Kill a rollout as soon as it says that it is at a step."""
+    command = [sys.executable, "-u", "-m", "mlops", "deploy"]
+    paths = os.pathsep.join([str(project / "src"), str(project)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if step in line:
+                process.kill()
+                return
+    raise AssertionError(f"the rollout never came to: {step}")
+
+
+def test_second_rollout_at_the_same_time_is_refused_with_a_sentence(project, client, load):
+    before = serving(client)
+    with (project / ".azureml-local" / "deploy.lock").open("a+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = mlops(project, "deploy")
+    assert done.code == 1
+    assert done.stderr == "mlops: Another `mlops deploy` of this project is under way: wait until it has ended.\n"
+    assert serving(client) == before
+
+
+def test_two_rollouts_at_once_leave_one_deployment_and_no_stack_trace(project, client, load):
+    version = register_copy(project)
+    with load, ThreadPoolExecutor() as threads:
+        done = list(threads.map(lambda _: mlops(project, "deploy"), range(2)))
+    assert sorted(one.code for one in done) in ([0, 0], [0, 1]), [one.stderr for one in done]
+    assert all("Traceback" not in one.stderr for one in done)
+    assert serving(client) == ({f"model-{version}": 100}, [f"model-{version}"])
+    assert set(load.statuses) == {200}
+
+
+def test_serving_version_with_a_leftover_is_not_probed_into_a_rollback(project, client, load):
+    """Attack F1: any probe would be too slow, and the version has all traffic."""
+    (serves,) = serving(client)[1]
+    leave_behind(project, client, serves)
+    with load:
+        done = mlops(project, "deploy", "--version", serves.removeprefix("model-"), "--max-latency-ms", "0.001")
+    assert done.code == 0, done.stdout + done.stderr
+    assert serving(client) == ({serves: 100}, [serves])
+    assert set(load.statuses) == {200}
+
+
+def leave_behind(project, client, serves):
+    """Bring up a deployment of version 1 beside the one that serves, without traffic."""
+    code = (
+        "from mlops.client import connect\nfrom mlops.online import load_deployment\nclient = connect()\n"
+        "model = client.models.get('diabetes-model', version='1')\n"
+        "client.online_deployments.begin_create_or_update(load_deployment(client, model)).result()\n"
+    )
+    done = python(project, "-c", code)
+    assert done.code == 0, done.stderr
+    assert serving(client)[1] == sorted(["model-1", serves])
 
 
 @pytest.mark.slow  # what is too slow is decided above, and the other failures show that it is taken back
@@ -189,12 +320,13 @@ def test_slow_deployment_is_taken_back(project, client):
     assert client.models.get("diabetes-model", version).tags["rollout"] == "failed"
 
 
-def test_good_rollout_loses_no_request(project, client, load):
+def test_good_rollout_loses_no_request(project, client, load, record_property):
     version = register_copy(project)
     with load:
         done = mlops(project, "deploy")
     assert done.code == 0, done.stdout + done.stderr
     assert serving(client) == ({f"model-{version}": 100}, [f"model-{version}"])
+    record_property("requests lost of requests sent while a rollout succeeds", load.lost())
     assert len(load.statuses) > 20
     assert set(load.statuses) == {200}
 

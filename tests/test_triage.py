@@ -150,9 +150,10 @@ def test_names_of_every_try_are_known_as_retrainings_names_and_of_no_other_cause
 
 JOB_ENDS = ("Completed", "Failed", "Canceled", "NotResponding")
 # A delivery of the breach, by whichever signal and status; or the end of the retraining that runs.
+FINAL = st.sampled_from(["Completed", "Failed"])
 happenings = st.lists(
     st.one_of(
-        st.tuples(st.just("delivery"), st.sampled_from(["data_drift", "prediction_drift"]), st.sampled_from(["Completed", "Failed"])),
+        st.tuples(st.just("delivery"), st.sampled_from(["data_drift", "prediction_drift"]), FINAL),
         st.tuples(st.just("end"), st.sampled_from(JOB_ENDS)),
         st.tuples(st.just("another breach"), st.integers(0, 3)),
     ),
@@ -164,17 +165,17 @@ happenings = st.lists(
 def test_however_often_a_breach_arrives_one_retraining_at_most_counts(happenings, cool_down):
     project = replace(PROJECT, cool_down=timedelta(hours=cool_down))
     known, started = NOTHING, []
-    for number, (kind, *given) in enumerate(happenings):
+    for number, (kind, *facts) in enumerate(happenings):
         now = NOW + timedelta(hours=number)
         if kind == "end":
-            ended = {name: Retraining(given[0], job.started) if job.status == "Running" else job
+            ended = {name: Retraining(facts[0], job.started) if job.status == "Running" else job
                      for name, job in known.retrainings.items()}  # fmt: skip
             known = replace(known, retrainings=ended)
             continue
-        root = BREACH["root_run_id"] if kind == "delivery" else f"other_{given[0]}"
+        root = BREACH["root_run_id"] if kind == "delivery" else f"other_{facts[0]}"
         payload = BREACH | {"root_run_id": root, "event_id": f"e{number}"}
         if kind == "delivery":
-            payload |= {"signal": f"diabetes_monitor_{given[0]}", "status": given[1]}
+            payload |= {"signal": f"diabetes_monitor_{facts[0]}", "status": facts[1]}
         decision = triage(DRIFT, payload, project, replace(known, now=now))
         if decision.outcome is Outcome.RETRAIN:
             # Azure refuses a name that was used.
@@ -285,6 +286,7 @@ def test_data_of_a_retraining_that_failed_is_known_as_such_until_one_completes_o
     assert done.result == [[False, True, False], [None, "retrain-1"], "4", 4]
     assert done.problems == []
 
+
 WORKSPACE = """
 arm = emulator.arm
 
@@ -324,7 +326,9 @@ def decisions(render, tmp_path_factory):
         for status, body in ((403, refusal), (404, missing))
     ]
     done = run(project, folder / "state", *asked, *refused)
-    return dict(zip([*steps, "forbidden", "no group"], [*done[1 : 2 * len(steps) : 2], *done[2 * len(steps) :]], strict=True))
+    return dict(
+        zip([*steps, "forbidden", "no group"], [*done[1 : 2 * len(steps) : 2], *done[2 * len(steps) :]], strict=True)
+    )
 
 
 @pytest.mark.parametrize(

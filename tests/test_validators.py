@@ -199,6 +199,7 @@ STRANGE = [
     ("src/rows.csv", b"a,b\n1\n", "rows have [1, 2] cells"),
     ("mypy.ini", b"[mypy\n", "no section headers"),
     (".gitignore", b"!\n", "Invalid git pattern"),
+    (".gitattributes", b"* te!xt=auto\n", "not a valid attribute name"),
     (".pre-commit-config.yaml", b"repos:\n  - repo: local\n", "Missing required key"),
 ]
 

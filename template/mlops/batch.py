@@ -117,11 +117,11 @@ def score_folder(client: "Client", endpoint: str, rows: pd.DataFrame, hour: str)
     with tempfile.TemporaryDirectory() as folder:
         rows.to_json(Path(folder) / "rows.jsonl", orient="records", lines=True, force_ascii=False)
         target = f"{SCORED}/{endpoint}/{hour}/{uuid.uuid4().hex}.jsonl"
-        job = invoke(client, endpoint, Path(folder), target)
-    try:
-        follow(client, job)
-    except RunFailedError as error:
-        raise RunFailedError(f"The batch endpoint {endpoint} could not score the rows. {error}") from error
+        # On the laptop the job reads the folder itself: it stays until the job has ended.
+        try:
+            follow(client, invoke(client, endpoint, Path(folder), target))
+        except RunFailedError as error:
+            raise RunFailedError(f"The batch endpoint {endpoint} could not score the rows. {error}") from error
 
 
 def invoke(client: "Client", endpoint: str, rows: Path, target: str, deployment: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Thresholds at which undrifted data rings no more than one false alarm in so many runs.
+"""Thresholds at which undrifted data brings one false alert at most in so many runs.
 
 Azure's default thresholds do not know how large a window is: between 300 and 142 rows of one distribution the
 distances are well above 0.1. Here reference rows are split again and again into a reference part and a disjoint
@@ -66,7 +66,7 @@ def calibrate(
         reference: the rows it compares with: features, target and predictions.
         target: the target's column.
         window_rows: how many rows a window is expected to hold; at most half the reference can stand for it.
-        runs_per_alarm: all signals together ring once in this many runs of undrifted data.
+        runs_per_alarm: all signals together alert once in this many runs of undrifted data.
         seed: of the resampling.
 
     Raises:
@@ -96,7 +96,7 @@ def calibrate(
 
 
 def extremes(signals: Mapping[str, Any], tables: Tables) -> dict[Group, float]:
-    """Return each group's value nearest to an alarm, in one run."""
+    """Return each group's value nearest to an alert, in one run."""
     found: dict[Group, float] = {}
     for name, signal in signals.items():
         for group, value in _values(name, signal, tables):
@@ -168,7 +168,7 @@ def _never_seen(rows: int) -> float:
 
 
 def _rounded_away(limit: float, group: Group) -> float:
-    """Round to four digits so that the value it came from is no alarm itself."""
+    """Round to four digits so that the value it came from is not an alert itself."""
     if limit <= 0:
         return 0.0
     digits = 3 - math.floor(math.log10(abs(limit)))
@@ -184,7 +184,7 @@ def visible_shifts(
     target: str,
     draw: np.random.Generator,
 ) -> dict[str, float]:
-    """Return, in standard deviations, the smallest shift of each numerical feature that rings 19 times in 20."""
+    """Return, in standard deviations, the smallest shift of each numerical feature that alerts 19 times in 20."""
     drifts = {name: signal for name, signal in signals.items() if signal["type"] == "data_drift"}
     orders = [draw.permutation(len(reference)) for _ in range(20)]
     shifts = {}

@@ -75,9 +75,8 @@ def _roll_out(client: "Client", model: Any, settings: RolloutSettings, say: Say)
         try:
             problem = roll_out(rollouts)
         except AzureError as error:
-            raise RunFailedError(
-                f"{explained(error)} Nothing was said about version {number}, and what served before serves."
-            ) from error
+            stands = f"What served before serves, and version {number} is not tagged: the model is not to blame."
+            raise RunFailedError(f"{explained(error)} {stands}") from error
     if problem:
         outcome, reason = Outcome.ROLLED_BACK, problem
     elif all(rollout.is_unchanged for rollout in rollouts):

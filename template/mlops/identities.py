@@ -11,6 +11,7 @@ ASSIGNED_ROLES = (
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe",  # Storage Blob Data Contributor
     "69566ab7-960f-475b-8e7c-b3118f30c6bd",  # Storage File Data Privileged Contributor
     "f6c7c914-8db3-469d-8ca1-694a8f32e121",  # AzureML Data Scientist
+    "43d0d8ad-25c7-4714-9337-8ba259a9fe05",  # Monitoring Reader
     "7f951dda-4ed3-4680-a7ca-43fe172d538d",  # AcrPull
     "4633458b-17de-408a-b874-0445c86b69e6",  # Key Vault Secrets User
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",  # Storage Blob Data Owner

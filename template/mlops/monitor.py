@@ -197,7 +197,7 @@ def _existing_schedule(client: "Client") -> Any:
 
 
 def _id_of(client: "Client", path: str) -> str:
-    """Return the id of the data asset that a path names, the newest version for `@latest`; other paths stay.
+    """Return the id of the data asset that a path names, the newest version of the labels; other paths stay.
 
     Raises:
         WrongInputError: there is no such data asset yet.
@@ -205,7 +205,8 @@ def _id_of(client: "Client", path: str) -> str:
     found = ASSET.fullmatch(path)
     if not found:
         return path
-    version = found["version"] or newest_version(client, found["name"])
+    goes_on = found["version"] is None or found["name"] == read_yaml(LABELS)["name"]
+    version = newest_version(client, found["name"]) if goes_on else found["version"]
     if version is None:
         raise WrongInputError(f"There is no data asset {found['name']} yet: run `mlops data` first.")
     return f"azureml:{client.data.get(found['name'], version=version).id}"

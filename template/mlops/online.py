@@ -60,31 +60,29 @@ class Online:
         bring_up(lambda: self._client.online_deployments.begin_create_or_update(deployment))
 
     def test(self) -> None:
-        """Ask for the predictions that the model made when it was trained; nobody else is sent there yet.
+        """Ask for the predictions that the model made when it was trained, before anybody else is sent there.
 
         Raises:
-            NotFitError: it answers something else, or nothing.
+            NotFitError: it answers something else, or nothing, or slowly.
         """
-        probe = self._probe()
-        if probe.problem:
-            raise NotFitError(probe.problem)
+        _refuse(self._probe().problem)
+        self._probe_often()
 
     def watch(self) -> None:
-        """Send probes, and if it has a share of the traffic, look for a while at what callers get.
+        """Send probes while it has its share of the traffic, and look for a while at what callers get.
 
         Raises:
             NotFitError: it fails or is slow.
         """
-        planned, limits = self._settings.probes, self._settings.limits
-        self._probes = []
-        while len(self._probes) < planned and not is_hopeless(self._probes, planned, limits):
-            self._probes.append(self._probe())
-        _refuse(verdict(self._probes, limits))
         endpoint = self._client.online_endpoints.get(name=self.name)
+        if not self.look().share(self._new):
+            return
         seconds = self._settings.watch_seconds(is_laptop(self._client))
-        if self.look().share(self._new) and seconds:
+        observe = source(self._client, endpoint, self._new)
+        self._probe_often()
+        if seconds:
             self._say(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
-            self._watch_callers(source(self._client, endpoint, self._new), seconds, limits)
+            self._watch_callers(observe, seconds, self._settings.limits)
 
     def give(self, shares: Mapping[str, int]) -> None:
         """Set the shares of the traffic and leave everything else of the endpoint as it is."""
@@ -116,6 +114,13 @@ class Online:
             self._probes.append(self._probe())
             _refuse(verdict(self._probes, limits))
         self._say(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
+
+    def _probe_often(self) -> None:
+        planned, limits = self._settings.probes, self._settings.limits
+        self._probes = []
+        while len(self._probes) < planned and not is_hopeless(self._probes, planned, limits):
+            self._probes.append(self._probe())
+        _refuse(verdict(self._probes, limits))
 
     def _smoke_test(self) -> SmokeTest:
         if self._known is None:

@@ -61,7 +61,7 @@ class RolloutSettings:
     watch_minutes: float = 5
     laptop_watch_seconds: float = 2
     probes: int = 20
-    error_rate: float = 0.0
+    error_rate: float = 0.01
     p95_milliseconds: float = 1000.0
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ def shift_rows(rows: pd.DataFrame, shift: Shift, usual: pd.DataFrame, contract: 
 
     `offset` adds 1.5 standard deviations to the two most telling features, as a sensor that lost its zero does;
     `scale` multiplies the next two by 1.5, as a changed unit does; `label_noise` offsets the least telling feature,
-    which rings the alarm and harms no model, and blurs the labels: there is nothing to learn from them. Without
+    which raises an alert and harms no model, and blurs the labels: there is nothing to learn from them. Without
     numerical features, every category becomes the rarest one in half of the rows.
     """
     if shift in (Shift.NONE, Shift.NEXT_SEASON):

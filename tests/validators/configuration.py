@@ -4,6 +4,9 @@ import configparser
 import csv
 import json
 import re
+import shutil
+import subprocess
+import tempfile
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +63,19 @@ is_ini = _each(_ini, configparser.Error)
 is_table = _each(_table, ValueError, csv.Error)
 is_requirements = _each(_requirements, InvalidRequirement)
 is_gitignore = _each(lambda text: GitIgnoreSpec.from_lines(text.splitlines()), ValueError)
+
+
+def is_gitattributes(project: Path, paths: list[str]) -> list[str]:
+    """Git understands every line: it passes over one that it does not, with a word on standard error."""
+    found = []
+    for path in paths:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["git", "init", "-q", folder], check=True)
+            shutil.copy(project / path, Path(folder) / ".gitattributes")
+            asked = ["git", "-C", folder, "check-attr", "--all", "--", "README.md"]
+            said = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+        found += [f"{path}: {line}" for line in said.splitlines()]
+    return found
 
 
 def is_devcontainer(project: Path, paths: list[str]) -> list[str]:

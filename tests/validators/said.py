@@ -12,7 +12,9 @@ POSITIVE, SENTENCE = r"[1-9]\d*", r".{10,}"
 VERSION = r"\d+\.\d+\.\d+"
 IMAGE = r"mcr\.microsoft\.com/azureml/[a-z0-9.-]+:latest"
 # Data is made beside the project; what a model was trained on is an output of its job.
-PATH = r"\.\./\.\./data/(labelled|labels|production)|azureml://datastores/workspaceblobstore/paths/azureml/JOB/reference"
+PATH = (
+    r"\.\./\.\./data/(labelled|labels|production)|azureml://datastores/workspaceblobstore/paths/azureml/JOB/reference"
+)
 PROBE = ["initial_delay", "period", "timeout", "success_threshold", "failure_threshold"]
 
 # By schema: the keys that stand in each such file, and what they may say; slashes lead into a mapping.

@@ -11,6 +11,7 @@ param storageName string
 param registryName string = ''
 
 var azureMLDataScientist = 'f6c7c914-8db3-469d-8ca1-694a8f32e121'
+var monitoringReader = '43d0d8ad-25c7-4714-9337-8ba259a9fe05'
 var storageBlobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var acrPull = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
 
@@ -33,6 +34,17 @@ resource workspaceRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: principalId
     principalType: principalType
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', azureMLDataScientist)
+  }
+}
+
+// A rollout looks at what callers of the endpoint get: Azure Monitor's metrics of the workspace's endpoints.
+resource metricsRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspace.id, principalId, monitoringReader)
+  scope: workspace
+  properties: {
+    principalId: principalId
+    principalType: principalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', monitoringReader)
   }
 }
 

@@ -23,12 +23,12 @@ def model_registered(workspace: str, name: str, version: str, tags: Mapping[str,
 
 
 def breaches(workspace: str, run: str, tags: Mapping[str, str], status: str = "Completed") -> Iterator[Event]:
-    """Return the events of a monitor's run: one for each signal that rings, on the run of that signal's own step.
+    """Return the events of a monitor's run: one for each signal that alerts, on the run of that signal's own step.
 
     Args:
         workspace: the workspace's name.
         run: the monitor run's name, the root of its steps' runs.
-        tags: each ringing signal's tag text.
+        tags: the tag text of each signal that alerts.
         status: what the step's status changed to.
     """
     for signal, text in tags.items():

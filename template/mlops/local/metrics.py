@@ -72,9 +72,9 @@ class Report:
 
 
 def breaches(metric: str, value: float | None, threshold: float) -> bool:
-    """Whether Azure raises an alarm (model_monitor_evaluate_metrics_threshold).
+    """Return whether Azure raises an alert (model_monitor_evaluate_metrics_threshold).
 
-    P-values and the cumulative gain alarm below their threshold, everything else above.
+    P-values and the cumulative gain alert below their threshold, everything else above.
     """
     if value is None:
         return False

@@ -48,7 +48,7 @@ def quality(
 ) -> Report:
     """Azure's rates of bad cells in production (data_quality_compute_metrics, _statistics).
 
-    No row is left out. Azure's alarm goes off above the threshold plus the baseline's own rate
+    No row is left out. Azure alerts above the threshold plus the baseline's own rate
     (data_quality_metrics_joiner), which is `quality(baseline, baseline)`.
     """
     baseline, production, notes = select(baseline, production, features)
