@@ -122,7 +122,9 @@ def test_order_of_columns_and_columns_of_no_use_do_not_matter(ask):
 def test_missing_values_whole_numbers_and_numbers_as_text_are_fine(ask):
     answer = ask({"input_data": [RECORD | {"sex": None, "body_mass_g": None}, RECORD | {"body_mass_g": 3750}]})
     assert answer.json()["predictions"] == ["Adelie", "Adelie"]
-    assert ask(changed(body_mass_g="3750", row_id=7)).json() == {"predictions": ["Adelie"], "ids": ["7"]}
+    for identifier in (7, 7.0, "7", "7.0"):
+        answer = ask(changed(body_mass_g="3750", row_id=identifier))
+        assert answer.json() == {"predictions": ["Adelie"], "ids": ["7"]}
 
 
 def test_many_rows_are_answered_as_the_model_itself_would(ask, project):

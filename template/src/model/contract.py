@@ -15,6 +15,8 @@ import yaml
 
 NUMBERED = "row_id"
 """The identifier of a source that has none: its rows are numbered."""
+# A whole number as text with a decimal point, and the first number that a float does not hold exactly.
+WHOLE, MOST_DIGITS = re.compile(r"-?\d{1,15}\.0+"), 2**53
 
 Task = Literal["regression", "binary_classification", "multiclass_classification"]
 
@@ -92,7 +94,7 @@ def _read(text: dict[str, Any]) -> Contract:
         task=text["task"],
         id_column=text["id_column"],
         target=text["target"]["column"],
-        classes=tuple(str(value) for value in text["target"]["classes"]),
+        classes=tuple(spelled(value) for value in text["target"]["classes"]),
         numerical=tuple(text["numerical"]),
         categorical=tuple(text["categorical"]),
         time_column=text["time"]["column"],
@@ -134,12 +136,24 @@ def _as_numbers(values: pd.Series, column: str) -> pd.Series:
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Return values as strings: whole numbers without a decimal point, whatever is missing as None."""
-    if pd.api.types.is_float_dtype(values.dtype):
-        whole = values.dropna() % 1 == 0
-        if whole.all():
-            values = values.astype("Int64")
-    return values.astype(object).map(str, na_action="ignore").where(values.notna(), None)
+    """Return values as strings, whatever is missing as None; whole numbers have one spelling however they were stored.
+
+    pandas writes a code 1 as 1.0, in JSON as in CSV, once its column has a gap: to a model that would be another code.
+    """
+    return values.astype(object).map(spelled, na_action="ignore").where(values.notna(), None)
+
+
+def spelled(value: object) -> str:
+    """Return a value as text; a whole number has no decimal point."""
+    if isinstance(value, float | np.floating) and value.is_integer() and abs(value) < MOST_DIGITS:
+        return str(int(value))
+    text = str(value)
+    return text.partition(".")[0] if WHOLE.fullmatch(text) else text
+
+
+def is_spelled(text: str) -> bool:
+    """Return whether a text is spelled as `as_text` spells it already."""
+    return not (text.endswith("0") and WHOLE.fullmatch(text))
 
 
 def check_labelled(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:

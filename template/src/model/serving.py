@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from model.contract import Contract, ContractError, cast
+from model.contract import Contract, ContractError, cast, is_spelled
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _fast(table: list[tuple[Any, ...]], contract: Contract) -> Rows | None:
     texts = [[row[position] for row in table] for position in (0, *range(numerical, len(table[0])))]
     if any(type(value) is not str for column in texts for value in column) or "" in texts[0]:
         return None
-    if not all(map(_is_text, texts)):
+    if not all(map(_is_text, texts)) or not all(is_spelled(value) for column in texts for value in column):
         return None
     try:
         numbers = np.array([row[1:numerical] for row in table])
