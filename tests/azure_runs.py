@@ -26,10 +26,13 @@ class Result:
         return self.stdout + self.stderr
 
 
-def run(project: Path, state: Path, *steps: dict[str, Any]) -> list[Result]:
-    """Run verbs one after the other, in one process, with the real SDK in front of the emulator."""
+def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0) -> list[Result]:
+    """Run verbs one after the other, in one process, with the real SDK in front of the emulator.
+
+    `azurite` is the port of Azurite, if that is to be the workspace's storage.
+    """
     results = state.with_suffix(".results.json")
-    told = {"state": str(state), "results": str(results), "steps": list(steps)}
+    told = {"state": str(state), "results": str(results), "steps": list(steps), "azurite": azurite}
     done = python(project, "-m", "azureml_emulator.run", given=json.dumps(told), beside=(ROOT / "tests",))
     assert done.code == 0, done.stdout + done.stderr
     return [Result(**result) for result in json.loads(results.read_text(encoding="utf-8"))]

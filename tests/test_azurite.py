@@ -1,9 +1,5 @@
 """Blob storage as Azurite answers it: the emulator answers azure-storage-blob alike, and `mlops` reads both."""
 
-import shutil
-import socket
-import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,46 +7,34 @@ from azure.core.exceptions import HttpResponseError
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobBlock, ContainerClient
 
+from azure_runs import run, verb
 from azureml_emulator.application import Emulator
 from azureml_emulator.run import environment
+from azureml_emulator.workspace import Workspace
+from azurite import ACCOUNT, KEY, certificate, install, node_is_there, serving
 from mlops.records import read_records
 from mlops.storage import Blobs
+from test_azure_verbs import LABELS_ARRIVE
 
-# Azurite's own account, whose key is public.
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 NAMES = ["a/b/one.txt", "a/b/two.txt", "a/c.txt", "a b/größe 100%.txt", "plain"]
 
 
 @pytest.fixture(scope="module")
-def azurite(tmp_path_factory):
-    """A container of Azurite, served over HTTP on this machine."""
-    folder = tmp_path_factory.mktemp("azurite")
-    if not shutil.which("npm"):
+def program(tmp_path_factory):
+    """Azurite's program."""
+    if not node_is_there():
         pytest.skip("Azurite needs Node and npm, which are not on this machine")
-    install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", str(folder), "azurite@3"]
-    subprocess.run(install, check=True, capture_output=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(folder / "node_modules" / ".bin" / "azurite-blob"), "--blobPort", str(port), "--silent"]
-    command += ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        address = f"http://127.0.0.1:{port}/{ACCOUNT}"
-        container = ContainerClient(address, "container", credential={"account_name": ACCOUNT, "account_key": KEY})
-        until = time.monotonic() + 60
-        while True:
-            try:
-                container.create_container()
-                break
-            except Exception:
-                assert time.monotonic() < until, "Azurite does not come up"
-                time.sleep(0.2)
+    return install(tmp_path_factory.mktemp("azurite"))
+
+
+@pytest.fixture(scope="module")
+def azurite(program, tmp_path_factory):
+    """A container of Azurite, served over HTTP on this machine."""
+    with serving(program, tmp_path_factory.mktemp("served")) as port:
+        credential = {"account_name": ACCOUNT, "account_key": KEY}
+        container = ContainerClient(f"http://127.0.0.1:{port}/{ACCOUNT}", "container", credential=credential)
+        container.create_container()
         yield container
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture
@@ -132,3 +116,16 @@ def test_collected_rows_and_outputs_are_read_from_azurite(azurite, tmp_path):
     assert (
         tmp_path / "here" / "model_inputs" / "2026" / "11" / "20" / "11" / "i.jsonl"
     ).read_bytes() == line * 3 + b"{"
+
+
+@pytest.mark.slow
+def test_every_verb_works_with_azurite_as_the_workspaces_storage(program, render, tmp_path):
+    verbs = [verb(name) for name in ("data", "data", "train", "deploy", "invoke")]
+    verbs += [{"python": LABELS_ARRIVE}, verb("retrain"), verb("calibrate"), verb("deploy")]
+    verbs.append({"python": "result = emulator.blobs.answered"})
+    account = Workspace().account
+    with serving(program, tmp_path, *certificate(tmp_path), account=account) as port:
+        results = run(render(workspace_name="mlw-diabetes"), tmp_path / "state", *verbs, azurite=port)
+    assert [(result.code, result.said[-500:]) for result in results if result.code != 0] == []
+    assert "unchanged" in results[1].stdout
+    assert results[-1].result > 50

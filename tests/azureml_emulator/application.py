@@ -12,7 +12,7 @@ from azureml_emulator.answers import Refused
 from azureml_emulator.arm.resource_manager import ResourceManager
 from azureml_emulator.dataplane import DataPlane
 from azureml_emulator.storage import BlobStorage
-from azureml_emulator.transport import Request, Response, answered_by
+from azureml_emulator.transport import Application, Request, Response, answered_by
 from azureml_emulator.workspace import Workspace
 
 Fault = Callable[[Request], Response | None]
@@ -24,6 +24,8 @@ class Emulator:
     def __init__(self, state: Path, workspace: Workspace | None = None):
         self.workspace = workspace or Workspace()
         self.storage = BlobStorage(state / "storage")
+        # What answers requests to the storage: another server of the same API, if a test sets one.
+        self.blobs: Application = self.storage
         self.arm = ResourceManager(state, self.workspace, self.storage)
         self.dataplane = DataPlane(self.arm)
         self.faults: list[Fault] = []
@@ -37,7 +39,7 @@ class Emulator:
             if response is not None:
                 return response
         if request.host.endswith(".blob.core.windows.net"):
-            return self.storage(request)
+            return self.blobs(request)
         if request.host == identity.HOST:
             return identity.entra(request)
         try:

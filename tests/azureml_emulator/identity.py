@@ -30,6 +30,8 @@ def token(object_id: str, scope: str, lifetime: int = 3600) -> str:
         "appid": object_id,
         "tid": TENANT,
         "iss": f"https://sts.windows.net/{TENANT}/",
+        "iat": int(time.time()) - 60,
+        "nbf": int(time.time()) - 60,
         "exp": int(time.time()) + lifetime,
     }
     return f"{_part({'alg': 'none', 'typ': 'JWT'})}.{_part(claims)}.c2ln"

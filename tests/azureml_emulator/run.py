@@ -105,6 +105,10 @@ def main() -> None:
     """Run what standard input tells."""
     told = json.load(sys.stdin)
     emulator, checker = Emulator(Path(told["state"])), Checker()
+    if told.get("azurite"):
+        from azurite import AzuriteStorage
+
+        emulator.blobs = AzuriteStorage(emulator.storage, emulator.workspace.account, told["azurite"])
     results: list[dict[str, Any]] = []
     try:
         with emulator.answering():
