@@ -13,19 +13,21 @@ from mlops.client import connect
 from mlops.production import deliver_labels
 result = deliver_labels(connect())
 """
-DRIFT = {
-    "EVENT_TYPE": "drift-detected",
-    "EVENT_PAYLOAD": json.dumps(
-        {
-            "event_id": "e-1",
-            "root_run_id": "monitor-1",
-            "run_id": "evaluate-1",
-            "signal": "diabetes_monitor_data_drift",
-            "status": "Completed",
-            "workspace": "mlw-diabetes",
-        }
-    ),
-}
+
+
+def drift(name):
+    """What the bridge hands to the workflow when the monitor of a project finds drift."""
+    payload = {
+        "event_id": "e-1",
+        "root_run_id": "monitor-1",
+        "run_id": "evaluate-1",
+        "signal": f"{name}_monitor_data_drift",
+        "status": "Completed",
+        "workspace": "mlw-diabetes",
+    }
+    return {"EVENT_TYPE": "drift-detected", "EVENT_PAYLOAD": json.dumps(payload)}
+
+
 PROJECTS = {
     "online": {},
     "batch": {"endpoint_type": "batch", "monitor_type": "custom_data"},
@@ -51,7 +53,7 @@ def runs(request, tmp_path_factory):
         "invoke": verb("invoke"),
         "retrain without labels": verb("retrain"),
         "labels arrive": {"python": LABELS_ARRIVE},
-        "triage retrain": verb("triage", "retrain", environment=DRIFT),
+        "triage retrain": verb("triage", "retrain", environment=drift(settings.get("dataset", "diabetes"))),
         "retrain": verb("retrain"),
         "calibrate": verb("calibrate"),
         "deploy what is newest": verb("deploy"),
