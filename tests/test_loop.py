@@ -64,7 +64,9 @@ def first_command(tmp_path_factory):
     """What the README's first command printed in a clone of this repository as it stands."""
     clone = copy_working_files(tmp_path_factory.mktemp("fresh") / "clone")
     commit_all(clone)
-    fresh = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MLOPS_TARGET")}
+    # The project gets an environment of its own: one that is named here would get its packages and its Python.
+    named = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "MLOPS_TARGET")
+    fresh = {name: value for name, value in os.environ.items() if name not in named}
     done = subprocess.run(["bash", "-c", FIRST], cwd=clone, env=fresh, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, clone.parent / "diabetes"
