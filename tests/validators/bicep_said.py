@@ -99,6 +99,7 @@ SAID: dict[str, dict[str, Any]] = {
 }
 # learn.microsoft.com/azure/role-based-access-control/built-in-roles: the roles that this house gives, and no others.
 ROLES = {
+    "43d0d8ad-25c7-4714-9337-8ba259a9fe05",  # Monitoring Reader
     "00482a5a-887f-4fb3-b363-3b7fe8e74483",  # Key Vault Administrator
     "4633458b-17de-408a-b874-0445c86b69e6",  # Key Vault Secrets User
     "69566ab7-960f-475b-8e7c-b3118f30c6bd",  # Storage File Data Privileged Contributor

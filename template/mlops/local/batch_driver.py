@@ -6,6 +6,7 @@ fewer results than it had files has failed for the difference.
 
 import importlib.util
 import json
+import os
 import signal
 import sys
 import traceback
@@ -68,3 +69,6 @@ def _load(path: Path) -> Any:
 
 if __name__ == "__main__":
     main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    sys.stdout.flush()
+    # Every row is written. Native threads of libraries that are still running can abort a process as it ends.
+    os._exit(0)

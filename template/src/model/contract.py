@@ -145,8 +145,9 @@ def as_text(values: pd.Series) -> pd.Series:
 
 def spelled(value: object) -> str:
     """Return a value as text; a whole number has no decimal point."""
-    if isinstance(value, float | np.floating) and value.is_integer() and abs(value) < MOST_DIGITS:
-        return str(int(value))
+    number = float(value) if isinstance(value, float | np.floating) else np.nan
+    if number.is_integer() and abs(number) < MOST_DIGITS:
+        return str(int(number))
     text = str(value)
     return text.partition(".")[0] if WHOLE.fullmatch(text) else text
 
