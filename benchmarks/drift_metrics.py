@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats  # noqa: F401  imports are not part of the time
 
-from mlops.local.metrics import JENSEN_SHANNON, drift
-from mlops.local.quality import quality
+from azureml_metrics.drift import JENSEN_SHANNON, drift
+from azureml_metrics.quality import quality
 
 SIZES = (10_000, 100_000, 1_000_000)
 AZURE_SECONDS = 39.0  # Azure's own code: Jensen-Shannon, 1,000,000 rows, the same 7 columns

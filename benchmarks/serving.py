@@ -161,7 +161,7 @@ def main(project: Path) -> None:
     from azure.ai.ml import load_online_deployment, load_online_endpoint
 
     from mlops.local.client import LocalClient
-    from mlops.training import register_environment
+    from mlops.training.pipeline import register_environment
 
     client = LocalClient(project / ".azureml-local")
     endpoint = load_online_endpoint(project / "endpoints/online/endpoint/endpoint.yml")

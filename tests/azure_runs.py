@@ -33,7 +33,7 @@ def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0) ->
     """
     results = state.with_suffix(".results.json")
     told = {"state": str(state), "results": str(results), "steps": list(steps), "azurite": azurite}
-    done = python(project, "-m", "azureml_emulator.run", given=json.dumps(told), beside=(ROOT / "tests",))
+    done = python(project, "-m", "azure_process", given=json.dumps(told), beside=(ROOT / "tests",))
     assert done.code == 0, done.stdout + done.stderr
     return [Result(**result) for result in json.loads(results.read_text(encoding="utf-8"))]
 

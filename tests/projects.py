@@ -112,7 +112,8 @@ def python(
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
     }
-    folders = [project / "src", project, *beside]
+    packages = sorted(project.glob("packages/*/src"))
+    folders = [project / "src", project, *packages, *beside]
     paths = os.pathsep.join([*map(str, folders), *_packages(_missing(project))])
     started, before = time.perf_counter(), os.times()
     process = subprocess.Popen(
@@ -142,8 +143,10 @@ def python(
 def _missing(project: Path) -> tuple[str, ...]:
     """The pins of a project that the tests' own Python does not have: those of a data set that is new."""
     file = project / "pyproject.toml"
-    pins = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"] if file.exists() else []
-    return tuple(pin for pin in pins if not _is_installed(Requirement(pin).name))
+    settings = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    pins = settings.get("project", {}).get("dependencies", [])
+    inside = settings.get("tool", {}).get("uv", {}).get("sources", {})
+    return tuple(pin for pin in pins if pin not in inside and not _is_installed(Requirement(pin).name))
 
 
 @cache

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from azure.core.exceptions import HttpResponseError
 
-from mlops.rollout import Serving
-from mlops.rollout_steps import NotFitError, Rollout, roll_out
+from mlops.rollout.plan import Serving
+from mlops.rollout.protocol import NotFitError, Rollout, roll_out
 
 NEW = "model-2"
 

@@ -9,8 +9,8 @@ from projects import render_from, template
 
 # Rows were scored; now their labels come in, as another system of the team would register them.
 LABELS_ARRIVE = """
-from mlops.client import connect
-from mlops.production import deliver_labels
+from mlops.workspace import connect
+from mlops.data.production import deliver_labels
 result = deliver_labels(connect())
 """
 

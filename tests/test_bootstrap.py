@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops import commands as commands_module
-from mlops.bootstrap import NO_REVIEWERS, bootstrap
-from mlops.commands import Command, run, script
+from mlops.azure import commands as commands_module
+from mlops.azure.bootstrap import NO_REVIEWERS, bootstrap
+from mlops.azure.commands import Command, run, script
+from mlops.azure.teardown import teardown
 from mlops.errors import RunFailedError
 from mlops.settings import load_settings
-from mlops.teardown import teardown
 
 VARIANTS = {
     "logic_app": {"trigger": "logic_app"},

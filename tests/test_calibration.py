@@ -6,8 +6,8 @@ import pytest
 import yaml
 from sklearn.datasets import load_diabetes
 
-from mlops.calibrate import BELOW, Group, calibrate, joint_thresholds, write_thresholds
-from mlops.local.signals import Tables, compute
+from azureml_metrics.signals import Tables, compute
+from mlops.monitoring.calibrate import BELOW, Group, calibrate, joint_thresholds, write_thresholds
 
 WINDOW = 140
 TARGET = "target"

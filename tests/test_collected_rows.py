@@ -13,14 +13,14 @@ import pytest
 import yaml
 from azure.ai.ml import MLClient
 from azure.identity import DefaultAzureCredential
+from azureml_emulator.run import environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from azureml_emulator.application import Emulator
-from azureml_emulator.run import environment
-from mlops import collected
-from mlops.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
-from mlops.storage import Folder, container, place_of
+from mlops.data import collected
+from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
+from mlops.data.storage import Folder, container, place_of
 from model.contract import Contract
 from model.preprocess_production_data import rows_as_text
 from projects import ROOT

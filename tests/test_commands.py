@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlops.client import Target, connect
 from mlops.errors import WrongInputError
+from mlops.workspace import Target, connect
 from projects import mlops
 
 WORKSPACE = {

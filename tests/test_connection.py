@@ -7,7 +7,7 @@ import pytest
 
 from azure_runs import run, verb
 from mlops import cli
-from mlops.client import Target
+from mlops.workspace import Target
 from refusal_faults import FAULTS, error, problem
 
 VERBS = {
@@ -34,7 +34,7 @@ EMPTY = {
     "python": "import shutil\nfor name in ('arm', 'storage'):\n"
     "    shutil.rmtree(emulator.arm.state / name, ignore_errors=True)"
 }
-NO_WAIT = {"python": "import mlops.watching\nmlops.watching.wait = lambda seconds: None"}
+NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.watching.wait = lambda seconds: None"}
 
 
 @pytest.fixture(scope="module")

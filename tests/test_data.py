@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from mlops.assets import partition
+from mlops.data.assets import partition
 from model.contract import Contract, ContractError, check_labelled
 from model.datasets import file
 from model.split import split

@@ -18,10 +18,11 @@ from azureml_emulator import identity
 from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
-from mlops import assets, retrain
-from mlops.assets import newest_version, read_asset, register_rows, versions_of
+from mlops.data import assets
+from mlops.data.assets import newest_version, read_asset, register_rows, versions_of
+from mlops.data.storage import _within, files_among
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.storage import _within, files_among
+from mlops.training.pipeline import retrain
 from model.contract import Contract
 from model.tables import write_mltable
 

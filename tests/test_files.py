@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops.assets import write_table
+from mlops.data.assets import write_table
 from mlops.files import locked, replace_folder, restored, write_json, write_text
 from model.tables import read_mltable
 from projects import ROOT, mlops
@@ -107,7 +107,7 @@ REPEATED = """
 import sys
 from pathlib import Path
 import pandas as pd
-from mlops.assets import write_table
+from mlops.data.assets import write_table
 
 for number in range(40):
     write_table(pd.DataFrame({"writer": [sys.argv[2]] * 50, "number": [number] * 50}), Path(sys.argv[1]))

@@ -7,7 +7,7 @@ import pytest
 from azure_runs import run, verb
 from refusal_faults import AUTHORIZATION, FAULTS
 
-NO_WAIT = {"python": "import mlops.watching\nmlops.watching.wait = lambda seconds: __import__('time').sleep(0.05)"}
+NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.watching.wait = lambda seconds: __import__('time').sleep(0.05)"}
 JOB = r"GET .*/jobs/diabetes-model-training-\w+\?"
 CHILDREN = "/children"
 ESTIMATOR = "def build_estimator(contract):\n    raise RuntimeError('no such luck')\n"
@@ -29,8 +29,8 @@ SOURCES = {
     "outputs": """
 from pathlib import Path
 import tempfile
-from mlops.client import connect
-from mlops.jobs import download_output, listed
+from mlops.workspace import connect
+from mlops.jobs.jobs import download_output, listed
 client = connect()
 name = next(iter(listed(client))).name
 folder = download_output(client, name, "gate", Path(tempfile.mkdtemp()))
@@ -38,8 +38,8 @@ result = [name, sorted(file.name for file in folder.rglob("*")), [step.status fo
 """,
     "strangers": STRANGERS
     + """
-from mlops.client import connect
-from mlops.jobs import listed
+from mlops.workspace import connect
+from mlops.jobs.jobs import listed
 emulator.arm.jobs.strangers = strangers
 client = connect()
 result = [[job.name for job in listed(client)][:2], len(list(listed(client, limit=1)))]
@@ -51,8 +51,8 @@ emulator.arm.jobs.strangers = []
 """,
     "found": STRANGERS
     + """
-from mlops.client import connect
-from mlops.jobs import find, listed
+from mlops.workspace import connect
+from mlops.jobs.jobs import find, listed
 client = connect()
 known = next(iter(listed(client))).name
 for stranger in strangers:
@@ -63,9 +63,9 @@ for stranger in strangers:
 """,
     "lost answer": """
 import requests
-from mlops.client import connect
-from mlops.jobs import find, submit
-from mlops.training import load_pipeline
+from mlops.workspace import connect
+from mlops.jobs.jobs import find, submit
+from mlops.training.pipeline import load_pipeline
 emulator.arm.jobs.ends = "Completed"
 left = 1
 def lose(request):
@@ -86,24 +86,24 @@ except Exception as error:
 """,
     "places": """
 import json
-from mlops.client import connect
-from mlops.training import load_pipeline
+from mlops.workspace import connect
+from mlops.training.pipeline import load_pipeline
 job = load_pipeline(connect(), "retrain-0123456789abcdef")
 result = json.dumps(job._to_rest_object().as_dict()["properties"]["outputs"])
 """,
 }
 FIND = """
-from mlops.client import connect
-from mlops.jobs import find
+from mlops.workspace import connect
+from mlops.jobs.jobs import find
 try:
     result = find(connect(), "retrain-0123456789abcdef")
 except Exception as error:
     result = type(error).__name__
 """
 ENVIRONMENT = """
-from mlops.client import connect
-from mlops.project import TRAINING_ENVIRONMENT
-from mlops.training import register_environment
+from mlops.workspace import connect
+from mlops.paths import TRAINING_ENVIRONMENT
+from mlops.training.pipeline import register_environment
 try:
     result = register_environment(connect(), TRAINING_ENVIRONMENT)
 except Exception as error:

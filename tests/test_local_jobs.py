@@ -13,9 +13,9 @@ import psutil
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
-from mlops import jobs, watching
 from mlops.errors import RunFailedError
 from mlops.files import write_json
+from mlops.jobs.jobs import jobs, watching
 from mlops.local.client import LocalClient
 from mlops.local.jobs import Run, Step
 from mlops.local.processes import is_alive, started_at

@@ -23,9 +23,9 @@ STAGES = ["data", "train", "deploy", "quiet", "breach", "retrain", "redeploy", "
 SNAPSHOT = """
 import json, logging, warnings
 warnings.filterwarnings("ignore"); logging.disable(logging.WARNING)
-from mlops.client import connect
-from mlops.assets import read_asset
-from mlops.project import ONLINE_ENDPOINT, LABELLED_DATA, REFERENCE_DATA, read_yaml, model_name
+from mlops.workspace import connect
+from mlops.data.assets import read_asset
+from mlops.paths import ONLINE_ENDPOINT, LABELLED_DATA, REFERENCE_DATA, read_yaml, model_name
 client = connect()
 endpoint = client.online_endpoints.get(name=read_yaml(ONLINE_ENDPOINT)["name"])
 labelled, reference = read_yaml(LABELLED_DATA)["name"], read_yaml(REFERENCE_DATA)["name"]

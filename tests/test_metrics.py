@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.local.metrics import (
+from azureml_metrics.drift import (
     CHI_SQUARED,
     DRIFT_METRICS,
     JENSEN_SHANNON,
@@ -30,7 +30,7 @@ from mlops.local.metrics import (
     comparable_columns,
     drift,
 )
-from mlops.local.quality import quality
+from azureml_metrics.quality import quality
 from projects import mlops
 
 REFERENCE = Path(__file__).parent / "reference" / "monitoring"
@@ -284,7 +284,7 @@ def test_a_column_of_empty_cells_is_refused_as_azures_run_would_fail() -> None:
 
 
 def test_importing_the_metrics_leaves_scipy_out() -> None:
-    code = "import sys, mlops.local.quality; sys.exit('scipy' in sys.modules)"
+    code = "import sys, azureml_metrics.quality; sys.exit('scipy' in sys.modules)"
     template = Path(__file__).parent.parent / "template"
     assert subprocess.run([sys.executable, "-c", code], cwd=template, check=False).returncode == 0
 

@@ -13,9 +13,9 @@ PREPARE = """
 import json
 from types import SimpleNamespace
 from azure.ai.ml.entities import Data
-from mlops.client import connect
-from mlops.monitor import bind, rebind_labels
-from mlops.project import BATCH_ENDPOINT, ONLINE_ENDPOINT, model_name, read_yaml
+from mlops.workspace import connect
+from mlops.monitoring.schedule import bind, rebind_labels
+from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, model_name, read_yaml
 
 client = connect()
 documents, online = emulator.arm.documents, emulator.arm.online
@@ -163,8 +163,8 @@ def test_labels_that_come_in_are_bound_and_nothing_else_changes(rebound):
 
 
 VERSION = """
-from mlops.components import version_of
-from mlops.project import ROOT
+from mlops.monitoring.components import version_of
+from mlops.paths import ROOT
 print(version_of(ROOT / "components" / "preprocess_production_data.yml"))
 """
 
@@ -195,10 +195,10 @@ ON_THE_LAPTOP = """
 import json
 from azure.ai.ml.entities import Data, MonitorSchedule
 from azure.core.exceptions import ResourceNotFoundError
-from mlops.client import connect
-from mlops.components import version_of
-from mlops.monitor import bind, bound_schedule, monitor_file, rebind_labels
-from mlops.project import ROOT, model_name, read_yaml
+from mlops.workspace import connect
+from mlops.monitoring.components import version_of
+from mlops.monitoring.schedule import bind, bound_schedule, monitor_file, rebind_labels
+from mlops.paths import ROOT, model_name, read_yaml
 
 client, refused = connect(), []
 def data(name, version):

@@ -14,13 +14,13 @@ from azure.ai.ml.entities import Data
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azureml_metrics.attribution import cumulative_gain, gain
+from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 from mlops.display import show_monitor
 from mlops.errors import RunFailedError
-from mlops.local.attribution import cumulative_gain, gain
 from mlops.local.client import LocalClient
 from mlops.local.monitoring import DRIFT, NOTHING, MonitorRun, Window, from_json, run_signals, to_json
-from mlops.local.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
-from mlops.monitor import COLLECTED, refuse_unmeasured
+from mlops.monitoring.schedule import COLLECTED, refuse_unmeasured
 from model.preprocess_production_data import hours, rows_as_text, rows_of
 from projects import ROOT
 

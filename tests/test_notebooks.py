@@ -33,7 +33,7 @@ GOES_ON = {
 PROBE = """
 import json
 from datetime import datetime
-from mlops.collected import scored_rows
+from mlops.data.collected import scored_rows
 found = client.schedules.result(run.job_name)
 rows = scored_rows(client, contract, datetime.fromisoformat(found.start), datetime.fromisoformat(found.end))
 computed = measure(definition, reference, rows.assign(day=0), contract)
@@ -115,7 +115,7 @@ def test_no_kernel_is_left(runs):
 
 
 def test_endpoint_can_be_stopped_for_good(runs):
-    python(runs[0], "-c", "from mlops.client import connect; connect().close()")
+    python(runs[0], "-c", "from mlops.workspace import connect; connect().close()")
     found = subprocess.run(["pgrep", "-fa", str(runs[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 

@@ -31,8 +31,8 @@ from azure.identity import DefaultAzureCredential
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from azure_process import environment
 from azureml_emulator.application import Emulator
-from azureml_emulator.run import environment
 from openapi_check import HOST, Checker
 
 KINDS = (

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azure_runs import run, verb
-from mlops.dispatched import AGAIN_AFTER, MOST, Memory
+from mlops.events.dispatched import AGAIN_AFTER, MOST, Memory
+from mlops.events.triage import retraining_names
 from mlops.local.bridge import deliver
 from mlops.local.events import model_registered
 from mlops.local.github import TOKEN, GitHub
 from mlops.settings import load_settings
-from mlops.triage import retraining_names
 from projects import python
 
 NOW = datetime(2026, 11, 20, 12, 7, 33, tzinfo=UTC)
@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 20, 12, 7, 33, tzinfo=UTC)
 WORKSPACE = """
 from datetime import UTC, datetime, timedelta
 from mlflow import MlflowClient
-from mlops.project import model_name
+from mlops.paths import model_name
 
 arm, documents = emulator.arm, emulator.arm.documents
 TAG = "azureml_modelmonitor_threshold_breached"
@@ -190,9 +190,7 @@ def test_the_newest_model_without_a_rollout_is_sent_once_and_not_its_predecessor
 
 
 def test_what_is_remembered_leaves_a_versions_other_tags_as_they_are(polls):
-    kept = (
-        "from mlops.project import model_name; result = emulator.arm.documents.get('models/diabetes-model/versions/1')"
-    )
+    kept = "from mlops.paths import model_name; result = emulator.arm.documents.get('models/diabetes-model/versions/1')"
     with GitHub(load_settings(polls.project).github.repository) as github:
         told = verb("poll", environment={"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN})
         *_, document = run(polls.project, polls.state, setup("version(1, job='train-1')"), told, {"python": kept})
@@ -263,12 +261,12 @@ def test_one_cause_is_sent_three_times_at_most_and_never_twice_a_day(minutes):
 
 LAPTOP = """
 import json
-from mlops.client import connect
+from mlops.workspace import connect
 from mlops.local.monitoring import MonitorRun, to_json
-from mlops.local.signals import Measurement, SignalResult
+from azureml_metrics.signals import Measurement, SignalResult
 from mlops.files import write_json
-from mlops.monitor_runs import breaches
-from mlops.project import STATE
+from mlops.monitoring.runs import breaches
+from mlops.paths import STATE
 
 client = connect()
 now = client.now()

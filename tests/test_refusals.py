@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from azureml_emulator.identity import token
 from azureml_emulator.transport import Response, answered_by
 from mlops.errors import RunFailedError
-from mlops.refusals import explained, is_missing, is_passing, refusal_of
-from mlops.refused import Kind, Refusal, clean
-from mlops.remedies import sentence
-from mlops.rights import is_of_asked, missing
+from mlops.refusals.explain import explained, is_missing, is_passing, refusal_of
+from mlops.refusals.refused import Kind, Refusal, clean
+from mlops.refusals.remedies import sentence
+from mlops.refusals.rights import is_of_asked, missing
 
 SUBSCRIPTION, GROUP, WORKSPACE = "00000000-0000-0000-0000-000000000001", "rg-diabetes", "mlw-diabetes"
 NAME = f"Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"

@@ -106,7 +106,7 @@ DEFECTS = [
     ("what_code_imports_is_installed", "environments/conda.yml", "conda-forge", "defaults"),
     ("what_code_imports_is_installed", "src/model/split.py", "import pandas", "import polars"),
     ("imports_are_there", "src/model/collection.py", GONE, GONE),
-    ("imports_are_there", "mlops/local/metrics.py", GONE, GONE),
+    ("imports_are_there", "packages/azureml_metrics/src/azureml_metrics/drift.py", GONE, GONE),
     ("code_that_is_deployed_is_there", "src/score.py", GONE, GONE),
     ("documents_name_files_that_are_there", "README.md", "`src/model/estimator.py`", "`src/model/estimators.py`"),
     ("documents_name_files_that_are_there", "src/model/estimator.py", GONE, GONE),

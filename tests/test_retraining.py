@@ -13,8 +13,8 @@ COLLECTED = """
 import json
 import pandas as pd
 from datetime import timedelta
-from mlops.project import ONLINE_ENDPOINT, read_yaml
-from mlops.production import usual_rows
+from mlops.paths import ONLINE_ENDPOINT, read_yaml
+from mlops.data.production import usual_rows
 from model.contract import load_contract
 
 contract, now = load_contract(), emulator.arm.clock.now()
@@ -38,10 +38,10 @@ result = len(rows)
 # What the project's own systems do: they know the labels, and register them as the next version of the asset.
 LABELLED = """
 import pandas as pd
-from mlops.assets import newest_version, read_asset, register_rows
-from mlops.client import connect
-from mlops.production import usual_rows
-from mlops.project import LABELS, read_yaml
+from mlops.data.assets import newest_version, read_asset, register_rows
+from mlops.workspace import connect
+from mlops.data.production import usual_rows
+from mlops.paths import LABELS, read_yaml
 from model.contract import load_contract
 
 client, contract = connect(), load_contract()
@@ -53,11 +53,11 @@ result = len(new)
 """
 # `mlops retrain` up to the training, which other tests are about.
 PREPARED = """
-import mlops.retrain as module
-from mlops.assets import newest_version, read_asset
-from mlops.client import connect
-from mlops.project import LABELLED_DATA, read_yaml
-from mlops.training import TrainingResult
+import mlops.training.retrain as module
+from mlops.data.assets import newest_version, read_asset
+from mlops.workspace import connect
+from mlops.paths import LABELLED_DATA, read_yaml
+from mlops.training.pipeline import TrainingResult
 
 name = read_yaml(LABELLED_DATA)["name"]
 module.train = lambda client, job=None: TrainingResult('job', {}, 'model', '2')

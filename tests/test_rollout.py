@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mlops.local.client import LocalClient
-from mlops.rollout import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
+from mlops.rollout.plan import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
 from projects import mlops, python
 
 GOOD = Probe(200, 20.0)
@@ -302,7 +302,7 @@ def test_serving_version_with_a_leftover_is_not_probed_into_a_rollback(project, 
 def leave_behind(project, client, serves):
     """Bring up a deployment of version 1 beside the one that serves, without traffic."""
     code = (
-        "from mlops.client import connect\nfrom mlops.online import load_deployment\nclient = connect()\n"
+        "from mlops.workspace import connect\nfrom mlops.rollout.online import load_deployment\nclient = connect()\n"
         "model = client.models.get('diabetes-model', version='1')\n"
         "client.online_deployments.begin_create_or_update(load_deployment(client, model)).result()\n"
     )

@@ -26,10 +26,10 @@ for number in range(1, {VERSIONS} + 2):
 """
 # Deployments on a scripted server, waits that are no part of what is tested, and a version 1 that serves.
 BEGIN = """
-import mlops.rollout_steps, mlops.scoring
+import mlops.rollout.protocol, mlops.data.scoring
 from scripted_host import ScriptedHost
-mlops.rollout_steps.PAUSES = (0.0, 0.0)
-mlops.scoring.MARGIN = 0.2
+mlops.rollout.protocol.PAUSES = (0.0, 0.0)
+mlops.data.scoring.MARGIN = 0.2
 emulator.arm.online.host = ScriptedHost()
 """
 LOOK = f"""

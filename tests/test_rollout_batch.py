@@ -23,10 +23,10 @@ result = {
 """
 SCORE = """
 import pandas as pd
-from mlops.batch import score_folder
-from mlops.client import connect
-from mlops.production import usual_rows
-from mlops.project import BATCH_ENDPOINT, read_yaml
+from mlops.rollout.batch import score_folder
+from mlops.workspace import connect
+from mlops.data.production import usual_rows
+from mlops.paths import BATCH_ENDPOINT, read_yaml
 score_folder(connect(), read_yaml(BATCH_ENDPOINT)["name"], usual_rows().head(3), "2026/01/01/00")
 """
 # The service puts the rows into a folder of the name that it was given, or nowhere.

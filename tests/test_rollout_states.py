@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops.rollout import Action, Serving, back, forward, whole
+from mlops.rollout.plan import Action, Serving, back, forward, whole
 from rollout_states import NEW, Fault, Simulated, World, run
 
 OTHERS = ("model-1", "blue")
@@ -33,7 +33,7 @@ tried = 0
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr("mlops.rollout_steps.PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("mlops.rollout.protocol.PAUSES", (0.0, 0.0, 0.0))
 
 
 def states(share):

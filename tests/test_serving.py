@@ -376,7 +376,7 @@ def test_nothing_to_score_is_refused(client, batch, tmp_path):
 
 def test_second_process_finds_the_deployment(project, online):
     code = f"""
-from mlops.client import connect
+from mlops.workspace import connect
 client = connect()
 print(client.online_endpoints.get({online.name!r}).traffic)
 print(client.online_deployments.statistics("model-1", {online.name!r}).requests)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from azure_runs import run, verb
 from mlops.errors import WrongInputError
-from mlops.inbox import read_message, report
-from mlops.triage import (
+from mlops.events.triage import (
     DRIFT,
     MODEL,
     RETRAINING,
@@ -28,7 +27,8 @@ from mlops.triage import (
     triage_deployment,
     triage_retraining,
 )
-from mlops.versions import newest_standing
+from mlops.events.workflow_event import read_message, report
+from mlops.training.registry import newest_standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))
@@ -262,10 +262,10 @@ def test_the_decision_is_told_to_the_workflow_and_its_readers(tmp_path):
 
 DATA_OF_A_RETRAINING = """
 import pandas as pd
-from mlops.assets import read_asset, register_rows
-from mlops.client import connect
-from mlops.project import LABELLED_DATA
-from mlops.retrain import NOT_YET, TRAINED, _is_untrained, _mark_trained
+from mlops.data.assets import read_asset, register_rows
+from mlops.workspace import connect
+from mlops.paths import LABELLED_DATA
+from mlops.training.retrain import NOT_YET, TRAINED, _is_untrained, _mark_trained
 
 client, rows = connect(), pd.DataFrame({"row_id": ["a", "b"], "target": [1.0, 2.0]})
 by_hand = register_rows(client, LABELLED_DATA, rows)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
-from mlops.client import Target, connect, connect_laptop
 from mlops.errors import RunFailedError, WrongInputError
+from mlops.workspace import Target, connect, connect_laptop
 
 if TYPE_CHECKING:
-    from mlops.commands import Command
-    from mlops.shifts import Shift
+    from mlops.azure.commands import Command
+    from mlops.data.shifts import Shift
 
 ABOUT = "Train, deploy, monitor and retrain this project's model: on the laptop, or with --target azure on Azure."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
@@ -32,7 +32,7 @@ ShiftName = Annotated[
 @app.command()
 def data(target: Where = None) -> None:
     """Build and register the data assets."""
-    from mlops.assets import build_data
+    from mlops.data.assets import build_data
     from mlops.display import show_assets
 
     show_assets(build_data(connect(target)))
@@ -42,7 +42,7 @@ def data(target: Where = None) -> None:
 def train(target: Where = None) -> None:
     """Run the training pipeline and show what the gate decided."""
     from mlops.display import show_training
-    from mlops.training import train
+    from mlops.training.pipeline import train
 
     show_training(train(connect(target)))
 
@@ -59,8 +59,8 @@ def deploy(
     target: Where = None,
 ) -> None:
     """Roll a model version out; anything wrong puts the old one back."""
-    from mlops.deploy import deploy, refuse_failed
     from mlops.display import say, show_rollout
+    from mlops.rollout.deploy import deploy, refuse_failed
     from mlops.settings import load_settings
 
     settings = load_settings().rollout
@@ -82,8 +82,8 @@ def invoke(
     target: Where = None,
 ) -> None:
     """Send production rows to the endpoint."""
+    from mlops.data.production import invoke
     from mlops.display import show_sent
-    from mlops.production import invoke
 
     shift = _shift(drift)
     show_sent(invoke(connect(target), [shift] if shift else [], rows))
@@ -93,7 +93,7 @@ def invoke(
 def monitor() -> None:
     """Run the monitor once over the rows since its last run."""
     from mlops.display import show_monitor
-    from mlops.monitor import refuse_unmeasured, run_monitor
+    from mlops.monitoring.schedule import refuse_unmeasured, run_monitor
 
     run = run_monitor(connect_laptop())
     show_monitor(run)
@@ -104,7 +104,7 @@ def monitor() -> None:
 def labels(target: Where = None) -> None:
     """Bind the monitor to the newest labels: run this after you have registered some."""
     from mlops.display import console
-    from mlops.monitor import rebind_labels
+    from mlops.monitoring.schedule import rebind_labels
 
     version = rebind_labels(connect(target))
     console.print(f"The monitor reads version {version} of the labels." if version else "No monitor reads labels here.")
@@ -119,8 +119,8 @@ def drift(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Compute Azure's drift and quality metrics of two files."""
-    from mlops.compare import compare_files
     from mlops.display import show_comparison
+    from mlops.monitoring.drift import compare_files
 
     show_comparison(compare_files(baseline, production, _names(numerical), _names(categorical)), json)
 
@@ -133,7 +133,7 @@ def calibrate(
 ) -> None:
     """Write thresholds into the monitor's YAML beyond which chance alone hardly ever goes."""
     from mlops.display import show_calibration
-    from mlops.monitor import calibrate_monitor, monitor_file
+    from mlops.monitoring.schedule import calibrate_monitor, monitor_file
 
     show_calibration(calibrate_monitor(connect(target), version, runs_per_alarm), monitor_file())
 
@@ -145,7 +145,7 @@ def retrain(
 ) -> None:
     """Train on the old and the newly labelled rows."""
     from mlops.display import show_training
-    from mlops.retrain import retrain
+    from mlops.training.retrain import retrain
 
     show_training(retrain(connect(target), job))
 
@@ -160,9 +160,9 @@ def triage(
 ) -> None:
     """Read an event and say what it leads to, and why."""
     from mlops.display import console
-    from mlops.inbox import decide, read_message, report
+    from mlops.events.triage import Outcome
+    from mlops.events.workflow_event import decide, read_message, report
     from mlops.settings import load_settings
-    from mlops.triage import Outcome
 
     able = Outcome.RETRAIN if wanted == "retrain" else Outcome.DEPLOY
     decision = decide(connect(target), read_message(os.environ, file), able, load_settings(), os.environ)
@@ -174,7 +174,7 @@ def triage(
 def poll(target: Where = None) -> None:
     """Look for breaches and new models and tell GitHub, for projects without Event Grid."""
     from mlops.display import console
-    from mlops.poll import poll
+    from mlops.events.poll import poll
     from mlops.settings import load_settings
 
     for (event_type, _), decision in poll(connect(target), load_settings(), os.environ):
@@ -184,7 +184,7 @@ def poll(target: Where = None) -> None:
 @app.command()
 def provision(dry_run: DryRun = False) -> None:
     """Deploy the Bicep; GITHUB_PRINCIPAL_ID names the identity that may train and deploy."""
-    from mlops.provision import provision
+    from mlops.azure.provision import provision
     from mlops.settings import load_settings
 
     _perform(provision(load_settings(), os.environ.get("GITHUB_PRINCIPAL_ID", "")), dry_run)
@@ -193,7 +193,7 @@ def provision(dry_run: DryRun = False) -> None:
 @app.command()
 def bootstrap(dry_run: DryRun = False) -> None:
     """Set the project up in Azure and on GitHub; safe to run again."""
-    from mlops.bootstrap import bootstrap
+    from mlops.azure.bootstrap import bootstrap
     from mlops.settings import load_settings
 
     _perform(bootstrap(load_settings()), dry_run)
@@ -205,8 +205,8 @@ def teardown(
     dry_run: DryRun = False,
 ) -> None:
     """Remove what costs money in Azure."""
+    from mlops.azure.teardown import teardown
     from mlops.settings import load_settings
-    from mlops.teardown import teardown
 
     settings = load_settings()
     if not dry_run and confirm != settings.github.repository:
@@ -218,8 +218,8 @@ def teardown(
 def loop(shift: ShiftName = None) -> None:
     """Go once around: data, training, deployment, drift, alert, retraining, and no alert any more."""
     from mlops.display import LoopDisplay
-    from mlops.loop import Outcome, load_progress, run_loop
-    from mlops.report import write_report
+    from mlops.loop.loop import Outcome, load_progress, run_loop
+    from mlops.loop.report import write_report
 
     client, progress = connect_laptop(), load_progress(_shift(shift))
     try:
@@ -234,7 +234,7 @@ def loop(shift: ShiftName = None) -> None:
 
 
 def _shift(name: str | None) -> "Shift | None":
-    from mlops.shifts import Shift
+    from mlops.data.shifts import Shift
 
     if name is None:
         return None
@@ -244,7 +244,7 @@ def _shift(name: str | None) -> "Shift | None":
 
 
 def _perform(commands: "list[Command]", dry_run: bool) -> None:
-    from mlops.commands import run, script
+    from mlops.azure.commands import run, script
     from mlops.display import console
 
     if dry_run:
@@ -288,6 +288,6 @@ def _ending(error: Exception) -> tuple[str, int] | None:
 
         if isinstance(error, ContractError):
             return str(error), 2
-    from mlops.refusals import explained, refusal_of
+    from mlops.refusals.explain import explained, refusal_of
 
     return (str(explained(error)), 1) if refusal_of(error) else None

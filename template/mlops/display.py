@@ -12,15 +12,15 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mlops.assets import BuiltAsset
-    from mlops.calibrate import Calibration
-    from mlops.deploy import RolloutResult
-    from mlops.local.metrics import Report
+    from azureml_metrics.drift import Report
+    from mlops.data.assets import BuiltAsset
+    from mlops.data.production import Sent
+    from mlops.jobs.watching import Progress as JobProgress
     from mlops.local.monitoring import MonitorRun
-    from mlops.loop import Progress, Stage
-    from mlops.production import Sent
-    from mlops.training import TrainingResult
-    from mlops.watching import Progress as JobProgress
+    from mlops.loop.loop import Progress, Stage
+    from mlops.monitoring.calibrate import Calibration
+    from mlops.rollout.deploy import RolloutResult
+    from mlops.training.pipeline import TrainingResult
 
 console = Console()
 errors = Console(stderr=True)
@@ -202,8 +202,8 @@ class LoopDisplay:
 
     def show_end(self, report: Path) -> None:
         """Show the outcome and where the report is."""
-        from mlops.monitor import monitor_file
-        from mlops.project import ROOT
+        from mlops.monitoring.schedule import monitor_file
+        from mlops.paths import ROOT
 
         outcome = self._progress.outcome
         style = "bold green" if outcome == "closed" else "bold red"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlops.client import Client
+    from mlops.workspace import Client
 
 
 def now(client: "Client") -> datetime:

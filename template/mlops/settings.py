@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import yaml
 
 from mlops.errors import WrongInputError
-from mlops.project import ROOT, read_yaml
-from mlops.rollout import Limits
+from mlops.paths import ROOT, read_yaml
+from mlops.rollout.plan import Limits
 
 FILE = "infra/project.yml"
 Section = TypeVar("Section")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops.project import ROOT
+from mlops.paths import ROOT
 from model.contract import Contract, check_labelled, load_contract
 from model.data import load_rows
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from mlops import assets
-from mlops.assets import partition
+from mlops.data import assets
+from mlops.data.assets import partition
 from model.contract import CONTRACT, ContractError, check_labelled, load_contract
 from model.split import split
 

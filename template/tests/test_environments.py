@@ -5,7 +5,7 @@ import tomllib
 import pytest
 from azure.ai.ml import load_environment
 
-from mlops.project import ROOT, read_yaml
+from mlops.paths import ROOT, read_yaml
 from model.train import PACKAGES
 
 CONDA = read_yaml(ROOT / "environments" / "conda.yml")

@@ -6,12 +6,14 @@ from itertools import count
 import pandas as pd
 import pytest
 
-from mlops import days, drawings, explore
-from mlops.collected import SCORED_AT
-from mlops.days import Drift, production_day
+from mlops.data.collected import SCORED_AT
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.monitor import monitor_file
-from mlops.project import read_yaml
+from mlops.monitoring.schedule import monitor_file
+from mlops.notebooks import charts as drawings
+from mlops.notebooks import explore
+from mlops.notebooks import simulated_days as days
+from mlops.notebooks.simulated_days import Drift, production_day
+from mlops.paths import read_yaml
 from model.split import REPEAT
 
 

@@ -3,7 +3,7 @@ import json
 import nbformat
 import pytest
 
-from mlops.project import ROOT
+from mlops.paths import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 

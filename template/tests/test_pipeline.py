@@ -5,7 +5,7 @@ import re
 import pytest
 from azure.ai.ml import load_component, load_compute, load_data, load_job
 
-from mlops.project import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, read_yaml
+from mlops.paths import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, read_yaml
 
 COMPONENTS = sorted((ROOT / "components").glob("*.yml"))
 DECIDES_ANEW = ["evaluate", "register"]

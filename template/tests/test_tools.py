@@ -12,7 +12,7 @@ from pathlib import Path
 import editorconfig
 import pytest
 
-from mlops.project import ROOT, read_yaml
+from mlops.paths import ROOT, read_yaml
 
 TOOLS = Path(sys.executable).parent
 HOOKS = read_yaml(ROOT / ".pre-commit-config.yaml")["repos"][0]["hooks"]

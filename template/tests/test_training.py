@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from mlops.project import LABELLED_DATA, PIPELINE, PRODUCTION_DATA, ROOT, model_name, read_yaml
+from mlops.paths import LABELLED_DATA, PIPELINE, PRODUCTION_DATA, ROOT, model_name, read_yaml
 from model import evaluate
 from model.contract import check_labelled
 from model.registry import find_champion

@@ -3,13 +3,13 @@
 import re
 from typing import Any
 
-from mlops.triage import Outcome
+from mlops.events.triage import Outcome
 from relations.relation import Files, parsed, relation
 
 FROM_GITHUB = re.compile(r"\b(?:vars|secrets)\.(\w+)")
 OF_A_JOB = re.compile(r"\bneeds\.([\w-]+)\.outputs\.([\w-]+)")
 OF_A_STEP = re.compile(r"\bsteps\.([\w-]+)\.outputs\.([\w-]+)")
-SETTERS = ("mlops/bootstrap.py", "mlops/identities.py")
+SETTERS = ("mlops/azure/bootstrap.py", "mlops/azure/identities.py")
 # What starts each workflow.
 STARTS = {
     "cd-triggered-by-aml": {"repository_dispatch", "workflow_dispatch"},

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlops import records
+from mlops.data import records
+from mlops.data.records import HOUR
+from mlops.data.storage import Folder
 from mlops.local.clock import now
-from mlops.records import HOUR
-from mlops.storage import Folder
 
 TYPE = "azureml.inference."
 
@@ -97,5 +97,5 @@ class Collector:
 def read_records(
     folder: Path, start: datetime, end: datetime, warn: Callable[[str], None] = warnings.warn
 ) -> list[dict[str, Any]]:
-    """Return the records of a window from a collection's folder on this machine, as `mlops.records` reads them."""
+    """Return the records of a window from a collection's folder on this machine, as `mlops.data.records` reads them."""
     return records.read_records(Folder(folder), "", start, end, warn)

@@ -15,7 +15,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from mlops.files import read_json
 from mlops.local.isolation import code_version
-from mlops.project import ROOT
+from mlops.paths import ROOT
 
 STARTS_WITHIN = 60.0
 ANSWERS_WITHIN = 3600.0

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from azure.ai.ml.entities import SystemData
 
+from azureml_metrics.signals import SignalResult, State, breach_tag
 from mlops.files import read_json
 from mlops.local.events import BREACH_TAG
 from mlops.local.monitoring import MonitorRun, from_json
-from mlops.local.signals import SignalResult, State, breach_tag
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from azureml_metrics.columns import MetricsError
+from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
+from mlops.data.records import hour_of
+from mlops.data.storage import Folder
 from mlops.errors import aside
 from mlops.local.clock import full_hour
 from mlops.local.collector import read_records
-from mlops.local.columns import MetricsError
 from mlops.local.datastore import Datastore
-from mlops.local.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 from mlops.local.spark import run_component
-from mlops.records import hour_of
-from mlops.storage import Folder
 from model.tables import read_mltable
 
 CORRELATION = "correlationid"

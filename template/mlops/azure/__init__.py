@@ -1,0 +1,1 @@
+"""What has to exist on Azure and on GitHub around the workspace: identities, infrastructure, and their removal."""

@@ -1,0 +1,225 @@
+"""Builds the data assets, registers their versions and reads them: on the laptop and in the workspace alike."""
+
+import copy
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pandas as pd
+
+from mlops.data.mltables import read_folder
+from mlops.data.partition import partition
+from mlops.data.storage import container, place_of
+from mlops.errors import RunFailedError, WrongInputError
+from mlops.files import replace_folder
+from mlops.paths import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT, read_yaml
+from mlops.refusals.explain import is_missing
+from model.contract import ContractError, check_labelled, load_contract
+from model.tables import write_mltable
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Data
+
+    from mlops.workspace import Client
+
+TRIES = 5
+TO_COME = ROOT / "data" / "to_come"
+LATER = ROOT / "data" / "later"
+
+
+@dataclass(frozen=True)
+class BuiltAsset:
+    """A data asset as it stands in the registry."""
+
+    name: str
+    version: str
+    rows: int
+    is_new: bool
+
+
+def build_data(client: "Client") -> list[BuiltAsset]:
+    """Read, check and partition the source's rows and register them; the same rows make no second version.
+
+    Raises:
+        WrongInputError: the rows do not keep the contract. The previous data stays as it was.
+    """
+    from model.data import load_rows
+
+    contract = load_contract()
+    if not _is_there(contract.source):
+        raise WrongInputError(f"There is no {contract.source}, which src/model/contract.yml names as the rows' source.")
+    try:
+        parts = partition(check_labelled(load_rows(contract), contract), contract)
+    except ContractError as error:
+        raise WrongInputError(str(error)) from error
+    without_labels = [contract.id_column, *([contract.time_column] if contract.time_column else []), *contract.features]
+    labels = parts.labelled[[contract.id_column, contract.target]]
+    built = [
+        register_rows(client, LABELLED_DATA, parts.labelled),
+        register_rows(client, LABELS, labels),
+        register_rows(client, PRODUCTION_DATA, parts.production[without_labels]),
+    ]
+    # What nobody knows yet: the labels of production rows, and the rows of a later period.
+    write_table(parts.production, TO_COME)
+    write_table(parts.later, LATER)
+    return built
+
+
+def _is_there(source: str) -> bool:
+    """Tell whether a function `module:name` can be found; a fault inside its module is raised as it is."""
+    module, _, name = source.partition(":")
+    try:
+        return hasattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            return False
+        raise
+
+
+def register_rows(
+    client: "Client",
+    definition: Path,
+    rows: pd.DataFrame,
+    metadata: dict[str, object] | None = None,
+    tags: dict[str, str] | None = None,
+) -> BuiltAsset:
+    """Register rows, a new version unless one holds the same rows, and write them where the asset's YAML points.
+
+    Args:
+        client: the workspace.
+        definition: the asset's YAML.
+        rows: its content.
+        metadata: what the MLTable file says besides.
+        tags: what a new version is tagged with besides.
+    """
+    for _ in range(TRIES):
+        built = _register_rows(client, definition, rows, metadata or {}, tags or {})
+        if built:
+            return built
+    raise RunFailedError(
+        f"Other commands registered {TRIES} versions of {read_yaml(definition)['name']} while this one ran: "
+        "run it again when they have ended."
+    )
+
+
+def _register_rows(
+    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object], tags: dict[str, str]
+) -> BuiltAsset | None:
+    """Register rows as the version after the newest; return None if another command took that version meanwhile."""
+    from azure.ai.ml import load_data
+    from azure.core.exceptions import ResourceExistsError
+
+    asset = load_data(definition)
+    name, folder = str(asset.name), (definition.parent / str(asset.path)).resolve()
+    content = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()).hexdigest()
+    same = next((known for known in versions_of(client, name) if (known.tags or {}).get("content") == content), None)
+    version = str(same.version if same else _newest(versions_of(client, name, archived=True)) + 1)
+    with _written(rows, folder, {"name": name, "version": version} | metadata) as staging:
+        if not same:
+            asset.version, asset.tags = version, {"content": content, "rows": str(len(rows)), **tags}
+            # From a folder of its own: a command beside this one may write to the asset's folder meanwhile.
+            asset.path = str(staging)
+            try:
+                register(client, asset)
+            except ResourceExistsError:
+                if _newest(versions_of(client, name, archived=True)) < int(version):
+                    raise  # what is in the way is not that version
+                return None
+        replace_folder(staging, folder)
+    return BuiltAsset(name, version, len(rows), is_new=same is None)
+
+
+def register(client: "Client", asset: "Data") -> None:
+    """Register a version of a data asset, without the schema that the SDK downloads to check an MLTable file.
+
+    The schema is outside of Azure: behind a firewall the SDK waits five seconds for it, then goes on without it.
+    """
+    # Should another version of the SDK have no such method, the copy is as good as the original.
+    data: Any = copy.copy(client.data)
+    data._try_get_mltable_metadata_jsonschema = lambda _: None
+    # The SDK ends each upload with an empty line and the screen's colours.
+    with redirect_stderr(io.StringIO()):
+        data.create_or_update(asset)
+
+
+def versions_of(client: "Client", name: str, archived: bool = False) -> list["Data"]:
+    """Return a data asset's numbered versions, none if it does not exist yet; other versions are somebody else's.
+
+    Args:
+        client: the workspace, or the laptop's emulator of one.
+        name: the asset's name.
+        archived: whether those that were archived are among them: their numbers are taken for ever.
+    """
+    from azure.ai.ml.constants import ListViewType
+
+    view = ListViewType.ALL if archived else ListViewType.ACTIVE_ONLY
+    try:
+        return [known for known in client.data.list(name=name, list_view_type=view) if _is_number(str(known.version))]
+    except Exception as error:
+        if is_missing(error):
+            return []
+        raise
+
+
+def newest_version(client: "Client", name: str) -> str | None:
+    """Return a data asset's newest version."""
+    newest = max(versions_of(client, name), key=lambda data: int(str(data.version)), default=None)
+    return None if newest is None else str(newest.version)
+
+
+def _newest(versions: list["Data"]) -> int:
+    return max((int(str(known.version)) for known in versions), default=0)
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdecimal()
+
+
+def read_asset(client: "Client", name: str, version: str) -> pd.DataFrame:
+    """Read an MLTable asset: its files are copied here first.
+
+    `mltable` cannot open a datastore by itself outside of a job: on a runner it waits for a person to type a code.
+
+    Raises:
+        RunFailedError: there is no such version, its files are gone, or they cannot be read.
+    """
+    try:
+        data = client.data.get(name, version=version)
+    except Exception as error:
+        if is_missing(error):
+            raise RunFailedError(f"There is no version {version} of the data asset {name} any more.") from error
+        raise
+    address = str(data.path)
+    if "://" not in address:
+        return read_folder(Path(str(data.base_path)) / address, f"{name}:{version}")
+    place = place_of(address)
+    store = container(client, place.store)
+    with tempfile.TemporaryDirectory() as folder:
+        # Some tools write an address as a URL, with %20 for a space.
+        for path in dict.fromkeys((place.path, unquote(place.path))):
+            store.download(path, Path(folder))
+            if any(Path(folder).iterdir()):
+                break
+        return read_folder(Path(folder), f"{name}:{version}", address)
+
+
+def write_table(rows: pd.DataFrame, folder: Path, metadata: dict[str, object] | None = None) -> None:
+    """Replace a table's folder at once; commands that write at the same time each have a folder to write in."""
+    with _written(rows, folder.resolve(), metadata or {}) as staging:
+        replace_folder(staging, folder.resolve())
+
+
+@contextmanager
+def _written(rows: pd.DataFrame, target: Path, metadata: dict[str, object]) -> Iterator[Path]:
+    """Write a table beside the folder that it is for: a folder can only be moved within one file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as staging:
+        write_mltable(rows, Path(staging) / target.name, metadata)
+        yield Path(staging) / target.name

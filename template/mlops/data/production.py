@@ -1,0 +1,157 @@
+"""Production for the laptop and for demonstrations: rows are sent to the endpoint, their labels come in later."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mlops.data.assets import LATER, TO_COME, newest_version, read_asset, register_rows, versions_of, write_table
+from mlops.data.scoring import score
+from mlops.data.shifts import Shift, shift_rows
+from mlops.errors import WrongInputError
+from mlops.files import locked, read_json, restored, write_json
+from mlops.paths import LABELS, PRODUCTION_DATA, ROOT, STATE, read_yaml
+from model.contract import Contract, load_contract
+from model.split import REPEAT
+from model.tables import read_mltable
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+AWAITING = ROOT / "data" / "awaiting_labels"
+VISITS = STATE / "visits.json"
+MOST_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a window of production was."""
+
+    rows: int
+    requests: int
+    shifts: tuple[str, ...]
+
+
+def window_rows(client: "Client") -> int:
+    """Return how many rows a window is expected to hold: all production rows, up to 20,000.
+
+    Raises:
+        WrongInputError: there is no production data yet.
+    """
+    versions = versions_of(client, str(read_yaml(PRODUCTION_DATA)["name"]))
+    if not versions:
+        raise WrongInputError("There is no production data yet: run `mlops data` first.")
+    newest = max(versions, key=lambda data: int(str(data.version)))
+    rows = str((newest.tags or {}).get("rows", ""))
+    return min(int(rows), MOST_ROWS) if rows.isascii() and rows.isdecimal() else MOST_ROWS
+
+
+def invoke(
+    client: "Client",
+    shifts: Sequence[Shift] = (),
+    rows: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sent:
+    """Send production rows to the endpoint, shifted if asked, and keep their labels until they are due.
+
+    Raises:
+        WrongInputError: there is no data or no endpoint.
+        RunFailedError: the endpoint refused a request.
+    """
+    contract = load_contract()
+    window = production_window(contract, shifts, rows or window_rows(client))
+    _keep_labels(window[[contract.id_column, contract.target]])
+    requests = score(client, window[[contract.id_column, *contract.features]], progress)
+    return Sent(len(window), requests, tuple(shifts))
+
+
+def _keep_labels(labels: pd.DataFrame) -> None:
+    """Add labels to those that wait for being delivered; commands that do so at once lose none."""
+    with locked(_state()):
+        awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
+        write_table(awaiting, AWAITING)
+
+
+def _state() -> Path:
+    STATE.mkdir(parents=True, exist_ok=True)
+    return STATE
+
+
+def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
+    """Return the next window's rows, others than last time as far as there are others, each with a fresh identifier.
+
+    Raises:
+        WrongInputError: the data has no later season to drift into.
+    """
+    usual = usual_rows()
+    pool = next_season(contract) if Shift.NEXT_SEASON in shifts else usual
+    visit = next_visit()
+    order = np.random.default_rng(0).permutation(len(pool))
+    taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (visit - 1) * rows) % len(pool)]]
+    window = visiting(taken, visit, contract)
+    for shift in shifts:
+        window = shift_rows(window, shift, usual, contract)
+    return window
+
+
+def usual_rows() -> pd.DataFrame:
+    """Return production's rows as they are before any drift, with the labels that nobody knows yet.
+
+    Raises:
+        WrongInputError: there is no production data yet.
+    """
+    return read_mltable(_prepared(TO_COME))
+
+
+def next_visit() -> int:
+    """Return the number of the window that is sent next: rows may come again, and are then others to a collector."""
+    with locked(_state()):
+        visits = read_json(VISITS) if VISITS.exists() else {}
+        visit = int(visits.get("count", 0)) + 1
+        write_json(VISITS, {"count": visit})
+        return visit
+
+
+def visiting(rows: pd.DataFrame, visit: int, contract: Contract) -> pd.DataFrame:
+    """Return rows with the identifiers that they carry on a visit."""
+    names = rows[contract.id_column] + f"{REPEAT}{visit}"
+    return rows.assign(**{contract.id_column: names}).reset_index(drop=True)
+
+
+def next_season(contract: Contract) -> pd.DataFrame:
+    """Return the rows of the first quarter of a year after the training period."""
+    if not contract.training_until:
+        raise WrongInputError(
+            "This data has no later season: src/model/contract.yml names no end of a training period."
+        )
+    later = read_mltable(_prepared(LATER))
+    times = pd.to_datetime(later[str(contract.time_column)], utc=True, format="ISO8601")
+    return later[times < times.min() + pd.Timedelta(days=91)]
+
+
+def deliver_labels(client: "Client") -> int:
+    """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in.
+
+    They stand for what your own systems find out about real rows. It is done on the laptop only: on Azure whoever knows
+    the labels registers them.
+    """
+    with locked(_state()):
+        if not restored(AWAITING).exists():
+            return 0
+        name, contract = str(read_yaml(LABELS)["name"]), load_contract()
+        known = newest_version(client, name)
+        due = read_mltable(AWAITING)
+        old = read_asset(client, name, known) if known else due.head(0)
+        register_rows(client, LABELS, pd.concat([old, due]).drop_duplicates(contract.id_column, ignore_index=True))
+        shutil.rmtree(AWAITING)
+        return len(due)
+
+
+def _prepared(folder: Path) -> Path:
+    if not restored(folder).exists():
+        raise WrongInputError(f"There is no production data in {folder.relative_to(ROOT)}: run `mlops data` first.")
+    return folder

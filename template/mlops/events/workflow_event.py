@@ -1,0 +1,199 @@
+"""Reads the event that started a workflow run, asks what exists already, and tells the workflow what was decided."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import WrongInputError
+from mlops.events.triage import (
+    RETRAINING,
+    TRIES,
+    Decision,
+    Known,
+    Outcome,
+    Project,
+    Retraining,
+    cause_of,
+    retraining_names,
+    triage,
+    triage_deployment,
+    triage_retraining,
+)
+from mlops.jobs.jobs import find, listed, status_of
+from mlops.moment import now
+from mlops.refusals.explain import is_missing
+from mlops.settings import Settings
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+
+# As many tries as a retraining's name has room for.
+MANY = 99
+
+
+@dataclass(frozen=True)
+class Message:
+    """What started a workflow run: an event of the bridge, a person or the schedule."""
+
+    name: str
+    type: str = ""
+    payload: object = None
+    run: str = ""
+    version: str = ""
+
+
+def read_message(environment: Mapping[str, str], file: Path | None = None) -> Message:
+    """Read the event from the environment, or from a file of the shape that GITHUB_EVENT_PATH names.
+
+    Raises:
+        WrongInputError: there is no event, or it is no JSON; what it says is shown nowhere.
+    """
+    name = environment.get("GITHUB_EVENT_NAME", "repository_dispatch")
+    run, version = environment.get("GITHUB_RUN_ID", ""), environment.get("MODEL_VERSION", "")
+    if file is not None:
+        event = _parse(file.read_text(encoding="utf-8", errors="replace"), str(file))
+        if not isinstance(event, dict):
+            raise WrongInputError(f"{file} holds no JSON object.")
+        return Message("repository_dispatch", str(event.get("action", "")), event.get("client_payload"), run)
+    if name != "repository_dispatch":
+        return Message(name, run=run, version=version)
+    if "EVENT_PAYLOAD" not in environment:
+        raise WrongInputError(
+            "There is no event: set EVENT_TYPE and EVENT_PAYLOAD as the workflows do, or name a file with --file."
+        )
+    payload = _parse(environment["EVENT_PAYLOAD"], "EVENT_PAYLOAD")
+    return Message(name, environment.get("EVENT_TYPE", ""), payload, run)
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    # A number of thousands of digits or a list in thousands of lists is no JSONDecodeError.
+    except (ValueError, RecursionError) as error:
+        raise WrongInputError(f"{where} holds no JSON.") from error
+
+
+def decide(
+    client: "Client", message: Message, wanted: Outcome, settings: Settings, environment: Mapping[str, str]
+) -> Decision:
+    """Decide what a message leads to, knowing what the workspace holds.
+
+    Args:
+        client: the workspace, or the laptop's emulator of one.
+        message: what started the workflow.
+        wanted: what the workflow is able to do.
+        settings: the project's.
+        environment: where the workspace's name and another cool-down may be given.
+    """
+    project = project_of(settings, environment)
+    if message.name == "repository_dispatch":
+        cause = cause_of(message.type, message.payload)
+        decision = triage(message.type, message.payload, project, look_around(client, project, cause))
+        if decision.outcome in (Outcome.RETRAIN, Outcome.DEPLOY) and decision.outcome != wanted:
+            return Decision(Outcome.IGNORE, f"{decision.reason} That is another workflow's to handle.")
+        return decision
+    if wanted == Outcome.DEPLOY:
+        return triage_deployment(message.version, project, look_around(client, project, None))
+    if message.name != "schedule":
+        # A person has decided already.
+        project = replace(project, cool_down=timedelta(0))
+    cause = f"github-{message.run}"
+    return triage_retraining(cause, project, look_around(client, project, cause))
+
+
+def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
+    """Return what makes an event this project's.
+
+    Raises:
+        WrongInputError: MLOPS_COOL_DOWN_HOURS is no number.
+    """
+    hours = environment.get("MLOPS_COOL_DOWN_HOURS") or str(settings.cool_down_hours)
+    if not hours.isdecimal():
+        raise WrongInputError(f"MLOPS_COOL_DOWN_HOURS is '{hours}'; it is a whole number of hours, such as 24.")
+    workspace = environment.get("AZUREML_WORKSPACE_NAME") or settings.azure.workspace_name
+    tries = MANY if has_no_limits(environment) else TRIES
+    return Project(settings.model_name, settings.signal_prefix, workspace, timedelta(hours=int(hours)), tries)
+
+
+def has_no_limits(environment: Mapping[str, str]) -> bool:
+    """Return whether a loop on the laptop asks: it takes minutes, and a person mends what failed and goes on."""
+    return environment.get("MLOPS_NO_LIMITS") == "1"
+
+
+def look_around(client: "Client", project: Project, cause: str | None) -> Known:
+    """Return what exists already, as far as a decision needs it.
+
+    Args:
+        client: the workspace.
+        project: the project.
+        cause: what a retraining would be caused by; without one the decision is about a model.
+    """
+    if cause is None:
+        return Known({}, rollouts_of(client, project.model_name), now(client))
+    recent = recent_retrainings(client) if project.cool_down else {}
+    return Known(recent | tries_of(client, cause, project.tries), {}, now(client))
+
+
+def tries_of(client: "Client", cause: str, tries: int) -> dict[str, Retraining]:
+    """Return the retrainings that a cause has led to; their names are taken one after the other."""
+    found: dict[str, Retraining] = {}
+    for name in retraining_names(cause, tries):
+        status = find(client, name)
+        if status is None:
+            break
+        found[name] = Retraining(status)
+    return found
+
+
+def recent_retrainings(client: "Client") -> dict[str, Retraining]:
+    """Return the retrainings among the newest jobs of the workspace, for the cool-down."""
+    return {
+        str(job.name): Retraining(status_of(job), created_at(job))
+        for job in listed(client)
+        if RETRAINING.fullmatch(str(job.name))
+    }
+
+
+def rollouts_of(client: "Client", name: str) -> dict[str, str | None]:
+    """Return the versions of a model with the state of their rollout."""
+    return {version: tags.get("rollout") for version, tags in tags_of(client, name).items()}
+
+
+def tags_of(client: "Client", name: str) -> dict[str, dict[str, str]]:
+    """Return the versions of a model with their tags, none if there is no model yet."""
+    try:
+        models = list(client.models.list(name=name))
+    except Exception as error:
+        if not is_missing(error):
+            raise
+        return {}
+    return {str(model.version): dict(model.tags or {}) for model in models if str(model.version).isdecimal()}
+
+
+def created_at(job: Any) -> datetime | None:
+    """Return when a job was created, if it says so."""
+    created: datetime | None = getattr(getattr(job, "creation_context", None), "created_at", None)
+    return created.replace(tzinfo=UTC) if created and created.tzinfo is None else created
+
+
+def report(decision: Decision, environment: Mapping[str, str]) -> None:
+    """Write a decision where the workflow's later steps and its readers find it, if it runs in a workflow."""
+    # Every value has passed triage's patterns, and the reason is one line: none can forge another output.
+    outputs = {
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "job": decision.job,
+        "version": decision.version,
+    }
+    _append(environment.get("GITHUB_OUTPUT"), "".join(f"{key}={value}\n" for key, value in outputs.items()))
+    _append(environment.get("GITHUB_STEP_SUMMARY"), f"### {decision.outcome}\n\n{decision.reason}\n")
+
+
+def _append(file: str | None, text: str) -> None:
+    if file:
+        with Path(file).open("a", encoding="utf-8") as stream:
+            stream.write(text)

@@ -1,0 +1,1 @@
+"""Submits jobs, follows them and reads their outputs."""

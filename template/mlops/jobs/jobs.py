@@ -1,0 +1,131 @@
+"""Submits jobs, finds them, follows them to their end and reads their outputs: one way for the laptop and Azure.
+
+`jobs.stream` and `jobs.download` are not used: both fail in the pinned SDK where a datastore has no account key.
+"""
+
+import copy
+import uuid
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import RunFailedError
+from mlops.refusals.explain import is_missing
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+OUTPUTS = "azureml://datastores/workspaceblobstore/paths/azureml"
+NEWEST = 2000
+
+
+def prepare(job: Any, name: str | None = None) -> None:
+    """Give a pipeline job its name and, below that, the place of each of its outputs.
+
+    Where Azure would put an output by itself is known only to calls that need an account key.
+    """
+    job.name = name or f"{job.experiment_name}-{uuid.uuid4().hex[:10]}"
+    for output in job.outputs:
+        job.outputs[output].path = output_path(job.name, output)
+
+
+def output_path(job: str, output: str) -> str:
+    """Return the address of a job's output."""
+    return f"{OUTPUTS}/{job}/{output}"
+
+
+def submit(client: "Client", job: Any, is_new: bool = True) -> str:
+    """Start a job and return its name.
+
+    Args:
+        client: the workspace, or the laptop's emulator of one.
+        job: the job, with a name.
+        is_new: whether nobody else can have used the name: then a job that exists is ours, started by a request whose
+            answer was lost.
+    """
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        return str(client.jobs.create_or_update(job).name)
+    except ResourceExistsError:
+        if not is_new or find(client, str(job.name)) is None:
+            raise
+        return str(job.name)
+
+
+def find(client: "Client", name: str) -> str | None:
+    """Return the status of a job, None if there is no job of that name.
+
+    A job of a type that the SDK cannot read has the status Unknown.
+    """
+    from azure.ai.ml.exceptions import JobException, JobParsingError
+
+    try:
+        return status_of(client.jobs.get(name))
+    except (JobException, JobParsingError):
+        return "Unknown"
+    except Exception as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def status_of(job: Any) -> str:
+    """Return a job's status as text: `str()` of the SDK's enumeration is `JobStatus.COMPLETED`."""
+    return str(getattr(job.status, "value", job.status) or "NotStarted")
+
+
+def listed(
+    client: "Client", parent: str | None = None, limit: int = NEWEST, schedule: str | None = None
+) -> Iterator[Any]:
+    """Return the newest jobs of the workspace or of a schedule, or a job's children; unreadable ones are left out."""
+    if parent:
+        found: Any = client.jobs.list(parent_job_name=parent)
+    else:
+        # The SDK reads a page at once: one job of a type that it does not know, such as Labeling, raises, and the page
+        # is lost. This copy reads job by job. Should an SDK rename the method, the copy is as good as the original.
+        jobs: Any = copy.copy(client.jobs)
+        read = getattr(jobs, "_handle_rest_errors", None)
+        jobs._handle_rest_errors = lambda job: _read(read, job)
+        found = jobs.list(scheduled_job_name=schedule) if schedule else jobs.list()
+    return islice((job for job in found if job is not None), limit)
+
+
+def _read(read: Callable[[Any], Any] | None, job: Any) -> Any:
+    try:
+        return read(job) if read else job
+    except Exception:
+        return None
+
+
+def download_output(client: "Client", job: str, output: str, folder: Path) -> Path:
+    """Copy what a job wrote to one of its outputs into a folder and return that folder.
+
+    Raises:
+        RunFailedError: there is nothing.
+    """
+    from mlops.data.storage import blob_path, container
+
+    store, prefix = container(client), f"{blob_path(output_path(job, output))}/"
+    if not store.names(prefix):
+        raise RunFailedError(
+            f"The job {job} left nothing at {output_path(job, output)}: look at its output '{output}' in the studio. "
+            "A job that was submitted by hand or by an older version of this project has it elsewhere: train again."
+        )
+    store.download(prefix, folder)
+    return folder
+
+
+def follow(client: "Client", name: str) -> None:
+    """Show a job's steps until it ends.
+
+    Raises:
+        RunFailedError: it ended in another way than Completed; the message has the step and the link to the studio.
+    """
+    from mlops.display import show_steps
+    from mlops.jobs.watching import COMPLETED, ending, watch
+
+    last = show_steps(watch(client, name))
+    if last.status != COMPLETED:
+        raise RunFailedError(ending(last))

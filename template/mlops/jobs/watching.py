@@ -1,0 +1,172 @@
+"""Watches a job until it ends, by asking for it and its steps again and again; faults that pass are waited out."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import RunFailedError, aside
+from mlops.jobs.jobs import listed, status_of
+from mlops.refusals.explain import explained, is_missing, is_passing, refusal_of
+from mlops.workspace import is_laptop
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+COMPLETED = "Completed"
+# As the SDK's own list of ends has it.
+ENDED = (COMPLETED, "Failed", "Canceled", "NotResponding", "Paused")
+# Times in a row that Azure may not answer, each after the SDK's own retries.
+PATIENCE = 10
+# A pipeline inside a pipeline inside a pipeline.
+DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a job as it is shown; steps of an inner pipeline are one level deeper."""
+
+    name: str
+    status: str
+    seconds: float = 0.0
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is; `reason` is what the laptop knows of a failure."""
+
+    name: str
+    status: str
+    steps: tuple[Step, ...] = ()
+    link: str = ""
+    reason: str = ""
+
+
+def watch(client: "Client", name: str) -> Iterator[Progress]:
+    """Return a job's progress again and again until it ends.
+
+    Raises:
+        RunFailedError: Azure refuses to say how the job is, or has not answered for too long.
+    """
+    watcher = _Watcher(client, name)
+    for pause in _pauses(is_laptop(client)):
+        progress = watcher.look()
+        if progress is not None:
+            yield progress
+            if progress.status in ENDED:
+                return
+        wait(pause)
+
+
+def ending(last: Progress) -> str:
+    """Say how a job ended that did not complete."""
+    steps = ", ".join(f"'{step.name}'" for step in last.steps if step.status == last.status)
+    at = f" at the step {steps}" if steps and last.status != "Paused" else ""
+    said = {
+        "Failed": f"The job {last.name} failed{at}.",
+        "Canceled": f"The job {last.name} was cancelled{at}: by a person, or because its time limit was reached.",
+        "NotResponding": f"The job {last.name} does not respond{at}: its machine has stopped reporting.",
+    }.get(last.status, f"The job {last.name} ended as {last.status}{at}.")
+    return " ".join(filter(None, (last.reason or said, f"Look at {last.link}" if last.link else "")))
+
+
+def wait(seconds: float) -> None:
+    """Let time pass between two looks."""
+    time.sleep(seconds)
+
+
+def _pauses(on_laptop: bool) -> Iterator[float]:
+    pause = 1.0 if on_laptop else 5.0
+    while True:
+        yield pause
+        pause = pause if on_laptop else min(1.2 * pause, 15.0)
+
+
+class _Watcher:
+    """Looks at one job and remembers: how often Azure did not answer, the steps seen last, when each was seen first."""
+
+    def __init__(self, client: "Client", name: str):
+        self._client, self._name = client, name
+        self._patience, self._told = PATIENCE, False
+        self._seen: dict[str, float] = {}
+        self._inner: dict[str, tuple[Step, ...]] = {}
+        self._shown: tuple[Step, ...] = ()
+
+    def look(self) -> Progress | None:
+        """Return how far the job is now, None if Azure does not say it this time.
+
+        Raises:
+            RunFailedError: Azure refuses to say it, or has not said it for too long.
+        """
+        try:
+            job: Any = self._client.jobs.get(self._name)
+        except Exception as error:
+            self._bear(error)
+            return None
+        self._patience = PATIENCE
+        self._read_steps()
+        reason = str(getattr(job, "error", None) or "")
+        return Progress(self._name, status_of(job), self._shown, _link(job), reason)
+
+    def _bear(self, error: Exception) -> None:
+        if refusal_of(error) is None and not is_missing(error):
+            raise error
+        self._patience -= 1
+        if is_missing(error) or not is_passing(error) or not self._patience:
+            raise RunFailedError(
+                f"It is not known how the job {self._name} ended, and it may be running still. {explained(error)}"
+            ) from error
+        self._tell(f"The job {self._name} goes on; its state is asked for again, after this: {explained(error)}")
+
+    def _read_steps(self) -> None:
+        """Keep what was seen last if run history does not answer: in a closed network it does not, and the job runs."""
+        try:
+            self._shown = tuple(self._steps(self._name, 0))
+        except Exception as error:
+            if refusal_of(error) is None:
+                raise
+            self._tell(f"The steps of the job {self._name} cannot be shown: {explained(error)}")
+
+    def _tell(self, text: str) -> None:
+        if not self._told:
+            aside(text)
+            self._told = True
+
+    def _steps(self, parent: str, depth: int) -> Iterator[Step]:
+        for child in sorted(listed(self._client, parent), key=_created):
+            status, name = status_of(child), str(child.name)
+            yield Step(str(child.display_name or name), status, self._seconds(child, status), depth)
+            # Children do not say whether they are pipelines. One that has ended gets no more children.
+            if status == "Running" or (status in ENDED and name not in self._inner):
+                self._inner[name] = self._inside(name, depth + 1)
+            yield from self._inner.get(name, ())
+
+    def _inside(self, child: str, depth: int) -> tuple[Step, ...]:
+        if depth == DEPTH:
+            return ()
+        try:
+            return tuple(self._steps(child, depth))
+        except Exception:
+            # Only for show: that a step says nothing of its inside is no reason to lose sight of the job.
+            return ()
+
+    def _seconds(self, child: Any, status: str) -> float:
+        """Return how long a step has taken: by Azure's clock if it has ended, else since it was seen first."""
+        if status == "NotStarted":
+            return 0.0
+        first = self._seen.setdefault(str(child.name), time.monotonic())
+        created, ended = (getattr(child.creation_context, name, None) for name in ("created_at", "last_modified_at"))
+        if status in ENDED and created and ended:
+            return max(0.0, float((ended - created).total_seconds()))
+        return time.monotonic() - first
+
+
+def _created(child: Any) -> float:
+    created = getattr(child.creation_context, "created_at", None)
+    return float(created.timestamp()) if created else float("inf")
+
+
+def _link(job: Any) -> str:
+    studio: Any = (getattr(job, "services", None) or {}).get("Studio")
+    return str(getattr(job, "studio_url", None) or getattr(studio, "endpoint", None) or "")

@@ -1,0 +1,1 @@
+"""The drift monitor: its schedule, reference data, thresholds, components and runs."""

@@ -1,0 +1,223 @@
+"""The monitor: its YAML, its binding to the deployment, reference and labels in service, and its runs."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azure.ai.ml.entities import MonitorSchedule
+
+from mlops.data.assets import newest_version
+from mlops.errors import RunFailedError, WrongInputError, aside
+from mlops.monitoring.components import bind_components
+from mlops.paths import LABELS, REFERENCE_DATA, ROOT, model_name, read_yaml
+from mlops.refusals.explain import is_missing
+
+if TYPE_CHECKING:
+    from mlops.local.client import LocalClient
+    from mlops.local.monitoring import MonitorRun
+    from mlops.monitoring.calibrate import Calibration
+    from mlops.workspace import Client
+
+COLLECTED = re.compile(r"^(azureml:.+)-model-[A-Za-z0-9]+-(model_inputs|model_outputs):1$")
+ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(:(?P<version>[^:@/]+)|@latest)")
+
+
+def monitor_file() -> Path:
+    """Return the project's one monitor schedule."""
+    return next(iter(sorted((ROOT / "endpoints").glob("*/monitor/*.yml"))))
+
+
+def monitor_name() -> str:
+    """Return the name of the monitor's schedule."""
+    return str(read_yaml(monitor_file())["name"])
+
+
+def bound_definition(client: "Client", deployment: str, version: str) -> dict[str, Any]:
+    """Return the monitor's YAML, bound to a deployment, its collected rows and the reference of a model version.
+
+    Components are registered and named by the version of what they are now; labels by their newest version.
+    """
+    definition = read_yaml(monitor_file())
+    monitor = definition["create_monitor"]
+    target = monitor["monitoring_target"]
+    if "endpoint_deployment_id" in target:
+        endpoint = target["endpoint_deployment_id"].split(":")[1]
+        target["endpoint_deployment_id"] = f"azureml:{endpoint}:{deployment}"
+    if "model_id" in target:
+        target["model_id"] = f"azureml:{model_name()}:{version}"
+    reference = f"azureml:{read_yaml(REFERENCE_DATA)['name']}"
+    for data in _data_of(monitor["monitoring_signals"]):
+        path = COLLECTED.sub(rf"\1-{deployment}-\2:1", data["path"])
+        data["path"] = f"{reference}:{version}" if path.startswith(f"{reference}:") else path
+    bind_components(client, definition)
+    for signal in monitor["monitoring_signals"].values():
+        # The SDK turns names into ids, but not those of a custom signal's data: it sends them as they are.
+        for port in (signal.get("input_data") or {}).values():
+            port["input_data"]["path"] = _id_of(client, port["input_data"]["path"])
+    return definition
+
+
+def bound_schedule(client: "Client", deployment: str, version: str) -> MonitorSchedule:
+    """Return the schedule that the SDK makes of the bound YAML."""
+    schedule: MonitorSchedule = MonitorSchedule._load(
+        data=bound_definition(client, deployment, version), yaml_path=monitor_file()
+    )
+    return schedule
+
+
+def bind(client: "Client", deployment: str, version: str) -> str:
+    """Create or re-bind the schedule and return its name; a second call changes nothing."""
+    schedule = bound_schedule(client, deployment, version)
+    client.schedules.begin_create_or_update(schedule).result()
+    return str(schedule.name)
+
+
+def rebind_labels(client: "Client") -> str | None:
+    """Bind the monitor to the newest version of the labels, leave the rest of it as it is, and return that version.
+
+    A schedule keeps the data it was made with: labels that come in later count only after this. Nothing happens, and
+    nothing is returned, while there is no schedule or no label, or if no signal of it reads labels.
+    """
+    labels = str(read_yaml(LABELS)["name"])
+    newest = newest_version(client, labels) if needs_labels() else None
+    schedule: Any = None if newest is None else _existing_schedule(client)
+    if newest is None or schedule is None:
+        return None
+    ports = [
+        port.input_data
+        for signal in schedule.create_monitor.monitoring_signals.values()
+        for port in (getattr(signal, "input_data", None) or {}).values()
+        if re.search(rf"(^|[/:]){re.escape(labels)}([:@]|/versions/)", str(port.input_data.path))
+    ]
+    target = schedule.create_monitor.monitoring_target
+    if not ports or not (target.endpoint_deployment_id or target.model_id):
+        # The SDK loses the model that a schedule in a workspace is about: sent back, it would be about none.
+        return None
+    wanted = str(client.data.get(labels, version=newest).id)
+    if any(not str(port.path).endswith(wanted) for port in ports):
+        for port in ports:
+            port.path = wanted
+        client.schedules.begin_create_or_update(schedule).result()
+    return newest
+
+
+def run_monitor(client: "LocalClient") -> "MonitorRun":
+    """Run the monitor once over the rows since its last run.
+
+    Raises:
+        WrongInputError: no deployment is monitored yet.
+        RunFailedError: a component of the monitor failed.
+    """
+    from azure.ai.ml.exceptions import JobException
+    from azure.core.exceptions import ResourceNotFoundError
+
+    if not client.flush():
+        aside("Not every row that was scored has been collected: this run measures those that have.")
+    try:
+        return client.schedules.result(client.schedules.trigger(monitor_name()).job_name)
+    except ResourceNotFoundError as error:
+        raise WrongInputError(
+            f"There is no monitor {monitor_name()} yet: run `mlops deploy` first. ({error})"
+        ) from error
+    except JobException as error:
+        raise RunFailedError(str(error)) from error
+
+
+def refuse_unmeasured(run: "MonitorRun") -> None:
+    """Turn a run that has measured nothing into a failed one.
+
+    Raises:
+        RunFailedError: it has; the message gives each signal's reason.
+    """
+    from azureml_metrics.signals import State
+
+    if run.state is State.NOT_MEASURED:
+        reasons: dict[str, list[str]] = {}
+        for signal in run.unmeasured:
+            reasons.setdefault(signal.reason.rstrip("."), []).append(signal.name)
+        told = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
+        raise RunFailedError(
+            f"The window from {run.start[:16]} to {run.end[:16]} was not measured: {told}. "
+            "Send rows, then run it again. If rows were sent, ask why they were not collected: is the endpoint up?"
+        )
+
+
+def calibrate_monitor(client: "Client", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
+    """Calibrate the monitor to the reference of a model version, the champion's without one, and write its YAML.
+
+    Raises:
+        WrongInputError: there is no model yet, or its reference is too small.
+    """
+    from azureml_metrics.columns import MetricsError
+    from mlops.data.production import window_rows
+    from mlops.monitoring.calibrate import calibrate, write_thresholds
+    from mlops.monitoring.reference import read_reference, register_reference
+    from mlops.rollout.deploy import version_to_deploy
+    from model.contract import load_contract
+
+    model = version_to_deploy(client, version)
+    register_reference(client, model)
+    reference = read_reference(client, str(model.version))
+    try:
+        found = calibrate(
+            read_yaml(monitor_file()),
+            reference,
+            load_contract().target,
+            window_rows(client),
+            runs_per_alarm,
+        )
+    except MetricsError as error:
+        raise WrongInputError(str(error)) from error
+    write_thresholds(monitor_file(), found.thresholds)
+    return found
+
+
+def needs_labels() -> bool:
+    """Whether a signal of the monitor compares predictions with labels."""
+    signals = read_yaml(monitor_file())["create_monitor"]["monitoring_signals"].values()
+    return any("ground_truth" in (signal.get("input_data") or {}) for signal in signals)
+
+
+def last_window(client: "Client") -> tuple[datetime, datetime] | None:
+    """Return the window of the monitor's last run; on Azure it is not asked for, and the last day stands for it."""
+    from mlops.local.client import LocalClient
+
+    run = client.schedules.last_result(monitor_name()) if isinstance(client, LocalClient) else None
+    return (datetime.fromisoformat(run.start), datetime.fromisoformat(run.end)) if run else None
+
+
+def _existing_schedule(client: "Client") -> Any:
+    try:
+        return client.schedules.get(monitor_name())
+    except Exception as error:
+        if not is_missing(error):
+            raise
+        return None
+
+
+def _id_of(client: "Client", path: str) -> str:
+    """Return the id of the data asset that a path names, the newest version of the labels; other paths stay.
+
+    Raises:
+        WrongInputError: there is no such data asset yet.
+    """
+    found = ASSET.fullmatch(path)
+    if not found:
+        return path
+    goes_on = found["version"] is None or found["name"] == read_yaml(LABELS)["name"]
+    version = newest_version(client, found["name"]) if goes_on else found["version"]
+    if version is None:
+        raise WrongInputError(f"There is no data asset {found['name']} yet: run `mlops data` first.")
+    return f"azureml:{client.data.get(found['name'], version=version).id}"
+
+
+def _data_of(signals: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every `input_data` that names an asset."""
+    found = []
+    for signal in signals.values():
+        ports = list((signal.get("input_data") or {}).values())
+        for data in [signal.get("reference_data"), signal.get("production_data"), *ports]:
+            if data:
+                found.append(data["input_data"])
+    return found

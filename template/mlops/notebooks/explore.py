@@ -1,0 +1,150 @@
+"""What was collected, as tables: by day, against the reference, and by the monitor's own thresholds."""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from azureml_metrics.columns import MetricsError
+from azureml_metrics.drift import METRICS_IN_YAML
+from azureml_metrics.signals import Tables, compute
+from mlops.data.collected import scored_rows
+from mlops.data.records import Warn
+from mlops.errors import RunFailedError, aside
+from mlops.moment import now
+from mlops.monitoring.calibrate import BELOW, PREDICTION, compared_columns
+from model.contract import Contract
+from model.split import REPEAT
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+DAY = "day"
+LOOK_BACK = timedelta(days=7)
+LOOK_AGAIN_AFTER = 15.0
+SMALLER_IS_WORSE = {METRICS_IN_YAML[name] for name in BELOW}
+
+
+def wait_for_rows(client: "Client", contract: Contract, sent: pd.DataFrame, patience: float = 900.0) -> pd.DataFrame:
+    """Return what was collected of the rows sent, in their order, as soon as all is there: on Azure that takes minutes.
+
+    Raises:
+        RunFailedError: some rows did not arrive in time.
+    """
+    until = time.monotonic() + patience
+    while True:
+        # What is on its way has arrived by half: nothing is said of it before all is there.
+        rows = _collected(client, contract, timedelta(hours=3), warn=lambda _: None)
+        arrived = sent[[contract.id_column]].merge(rows.drop_duplicates(contract.id_column), on=contract.id_column)
+        missing = len(sent) - len(arrived)
+        if not missing:
+            return arrived
+        if time.monotonic() > until:
+            raise RunFailedError(f"{missing} of {len(sent)} rows were not collected within {patience:.0f} s.")
+        time.sleep(LOOK_AGAIN_AFTER if len(arrived) == 0 else 1.0)
+
+
+def last_days(client: "Client", contract: Contract, days: int) -> pd.DataFrame:
+    """Return the rows of the last days that were sent, with their `day`, from 1 on.
+
+    A day is told by the number of the visit in its rows' identifiers: on Azure several may be sent within one hour.
+
+    Raises:
+        RunFailedError: fewer days were sent, or are still to be seen.
+    """
+    rows = _collected(client, contract, LOOK_BACK).drop_duplicates(contract.id_column)
+    visits = rows[contract.id_column].str.partition(REPEAT)[2]
+    rows = rows[visits != ""].assign(**{DAY: pd.to_numeric(visits[visits != ""])})
+    last = sorted(rows[DAY].unique())[-days:]
+    if len(last) < days:
+        raise RunFailedError(f"{len(last)} of {days} days were collected: run notebook 4 first, it sends them.")
+    rows = rows[rows[DAY].isin(last)]
+    rows[DAY] = rows[DAY].map({visit: number for number, visit in enumerate(last, 1)})
+    return rows.sort_values([DAY, contract.id_column], ignore_index=True)
+
+
+def _collected(client: "Client", contract: Contract, look_back: timedelta, warn: Warn = aside) -> pd.DataFrame:
+    moment = now(client)
+    return scored_rows(client, contract, moment - look_back, moment + timedelta(minutes=1), warn)
+
+
+def measure(
+    definition: Mapping[str, Any], reference: pd.DataFrame, days: pd.DataFrame, contract: Contract
+) -> pd.DataFrame:
+    """Return Azure's metrics of each day beside the thresholds of a monitor's YAML, one row for each.
+
+    `ratio` says how far a metric has gone: 1 is the threshold, more rings the alarm. Signals of your own components are
+    left out: they look at labels, which synthetic rows do not have.
+    """
+    rows = [
+        {DAY: day, "signal": name, **found}
+        for day, window in days.groupby(DAY)
+        for name, signal in definition["create_monitor"]["monitoring_signals"].items()
+        for found in _measure_signal(name, signal, Tables(reference, _comparable(window, contract), contract.target))
+    ]
+    return pd.DataFrame(rows)
+
+
+def _comparable(window: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    return window[[*contract.features, PREDICTION]].reset_index(drop=True)
+
+
+def _measure_signal(name: str, signal: Mapping[str, Any], tables: Tables) -> list[dict[str, Any]]:
+    if signal["type"] == "custom":
+        return []
+    production = tables.production[compared_columns(signal, tables)]
+    try:
+        result = compute(name, signal, Tables(tables.reference, production, tables.target))
+    except MetricsError:
+        return []
+    return [
+        {
+            "feature": found.feature,
+            "metric": found.metric,
+            "value": found.value,
+            "threshold": found.threshold,
+            "ratio": _ratio(found.value, found.threshold, found.metric),
+            "rings": found.breached and result.alert_enabled,
+        }
+        for found in result.measurements
+    ]
+
+
+def _ratio(value: float, threshold: float, metric: str) -> float:
+    above, below = (threshold, value) if metric in SMALLER_IS_WORSE else (value, threshold)
+    if below:
+        return above / below
+    return float("inf") if above > 0 else 0.0
+
+
+def alarms(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return which signals would ring on each day, by each set of thresholds."""
+    return pd.DataFrame(
+        {
+            name: table.groupby(DAY)[["signal", "rings"]].apply(lambda day: ", ".join(_ringing(day)) or "quiet")
+            for name, table in measured.items()
+        }
+    )
+
+
+def _ringing(day: pd.DataFrame) -> list[str]:
+    return [str(name).rpartition("_monitor_")[2] for name in day.loc[day["rings"], "signal"].unique()]
+
+
+def differences(jobs: Mapping[str, Any]) -> pd.DataFrame:
+    """Return where jobs differ when they are written out in full: one row for each place."""
+    flat = pd.DataFrame({name: _flat(job._to_dict()) for name, job in jobs.items()}, dtype=object)
+    flat = flat.where(flat.notna(), None)
+    return flat[flat.astype(str).nunique(axis=1) > 1].sort_index()
+
+
+def _flat(content: Any, place: str = "") -> dict[str, Any]:
+    if not isinstance(content, dict):
+        return {place: content}
+    return {
+        inner: value
+        for key, part in content.items()
+        for inner, value in _flat(part, f"{place}.{key}" if place else str(key)).items()
+    }

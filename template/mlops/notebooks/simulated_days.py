@@ -1,0 +1,93 @@
+"""Synthetic production: one day's rows after the other, with drifts of which you choose feature, strength and days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mlops.data.production import next_visit, usual_rows, visiting
+from mlops.data.shifts import telling_features
+from mlops.errors import WrongInputError
+from mlops.paths import STATE
+from model.contract import Contract
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+MOST_ROWS = 1000
+BUSY = (0.7, 1.0)
+"""How busy days are, from the quietest to the busiest one, as shares of the rows there are."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A feature that drifts: not before the day `first`, fully from the day `full` on, evenly more in between.
+
+    Args:
+        feature: the column.
+        amount: for numbers how many standard deviations are added; for categories the share of rows whose value
+            becomes the rarest one, 1 or more for all of them.
+        first: the first day that differs.
+        full: the first day with the whole amount; the same as `first` for a drift that comes at once.
+
+    Raises:
+        WrongInputError: the whole amount comes before the first day.
+    """
+
+    feature: str
+    amount: float
+    first: int
+    full: int
+
+    def __post_init__(self) -> None:
+        """Refuse a drift that is full before it begins."""
+        if self.full < self.first:
+            raise WrongInputError(f"A drift that begins on day {self.first} cannot be full on day {self.full}.")
+
+    def on(self, day: int) -> float:
+        """Return the amount on a day."""
+        grown = (day - self.first + 1) / (self.full - self.first + 1)
+        return self.amount * min(max(grown, 0.0), 1.0)
+
+
+def features_by_weight(contract: Contract) -> list[str]:
+    """Return the features: numbers first, those that alone tell most about the target in front, then categories."""
+    numbers = telling_features(usual_rows(), contract) if contract.numerical else []
+    return [*numbers, *contract.categorical]
+
+
+def production_day(contract: Contract, day: int, drifts: Sequence[Drift] = (), most: int = MOST_ROWS) -> pd.DataFrame:
+    """Return a day's rows: the same ones for the same day, under identifiers never used before.
+
+    They have no labels: nobody will ever know what became of rows that were made up, and no model is trained on them.
+    """
+    usual = usual_rows()
+    rows = round(min(most, len(usual)) * np.random.default_rng(day).uniform(*BUSY))
+    window = visiting(usual.sample(rows, random_state=day), next_visit(), contract)
+    for drift in drifts:
+        window[drift.feature] = _drifted(window[drift.feature], drift.on(day), usual[drift.feature], contract)
+    return window[[contract.id_column, *contract.features]]
+
+
+def next_day(client: "Client") -> None:
+    """End a day on the laptop, where an hour stands for it: the clock moves on. A workspace's time passes by itself."""
+    from mlops.local import clock
+    from mlops.local.client import LocalClient
+
+    if isinstance(client, LocalClient):
+        client.flush()
+        clock.advance(STATE)
+
+
+def _drifted(values: pd.Series, amount: float, usual: pd.Series, contract: Contract) -> pd.Series:
+    if values.name in contract.numerical:
+        return values + amount * usual.std()
+    changed = np.random.default_rng(0).random(len(values)) < amount
+    return values.mask(changed, rarest(usual))
+
+
+def rarest(usual: pd.Series) -> str:
+    """Return the category that a drift of categories leads to."""
+    return str(usual.value_counts().index[-1])

@@ -1,0 +1,190 @@
+"""The batch endpoint: its part in a rollout, which scores a sample before it is the default, and scoring of rows."""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from azure.ai.ml import Input, Output, load_batch_endpoint
+from azure.ai.ml.constants._endpoint import EndpointInvokeFields
+from azure.ai.ml.entities._load_functions import load_model_batch_deployment
+
+from mlops.data.storage import blob_path, container
+from mlops.errors import RunFailedError
+from mlops.jobs.jobs import follow, status_of
+from mlops.paths import BATCH_DEPLOYMENT, BATCH_ENDPOINT, TRAINING_ENVIRONMENT
+from mlops.refusals.explain import is_missing
+from mlops.rollout.plan import Serving, deployment_name
+from mlops.rollout.protocol import NotFitError, bring_up
+from mlops.rollout.smoke import SmokeTest, load_smoke_test
+from mlops.training.pipeline import register_environment
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+SCORED = "azureml://datastores/workspaceblobstore/paths/scored"
+SMOKE_TESTS = "azureml://datastores/workspaceblobstore/paths/smoke-tests"
+
+
+class Batch:
+    """The batch endpoint, in the rollout of one model version."""
+
+    # A default is all or nothing.
+    share: int | None = None
+
+    def __init__(self, client: "Client", model: Any, cleanup: ExitStack):
+        self._client, self._model = client, model
+        self._new = deployment_name(str(model.version))
+        self.name = str(_ensure_endpoint(client).name)
+        self._folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+        self._known: SmokeTest | None = None
+
+    def look(self) -> Serving:
+        """Return the deployments that exist, and the default as the one with all traffic."""
+        from mlops.rollout.online import serving
+
+        default = default_deployment(self._client.batch_endpoints.get(name=self.name))
+        found = list(self._client.batch_deployments.list(endpoint_name=self.name))
+        return serving(found, {default: 100} if default else {})
+
+    def create(self) -> None:
+        """Bring the new deployment up.
+
+        Raises:
+            NotFitError: it does not come up.
+        """
+        self._smoke_test()
+        deployment = load_deployment(self._client, self._model)
+        bring_up(lambda: self._client.batch_deployments.begin_create_or_update(deployment))
+
+    def test(self) -> None:
+        """Have it score the model's input example.
+
+        Raises:
+            NotFitError: it fails or scores wrongly.
+        """
+        known = self._smoke_test()
+        problem = known.problem(json.dumps({"predictions": self._score_sample(known)}))
+        if problem:
+            raise NotFitError(problem)
+
+    def watch(self) -> None:
+        """Do nothing: nobody is sent to a batch deployment before it is the default."""
+
+    def give(self, shares: Mapping[str, int]) -> None:
+        """Make the deployment with most of the traffic the default."""
+        endpoint = self._client.batch_endpoints.get(name=self.name)
+        default = max(shares, key=lambda name: shares[name], default=None)
+        endpoint.defaults = {"deployment_name": default} if default else None
+        self._client.batch_endpoints.begin_create_or_update(endpoint).result()
+
+    def delete(self, name: str) -> None:
+        """Delete a deployment."""
+        self._client.batch_deployments.begin_delete(name=name, endpoint_name=self.name).result()
+
+    def _smoke_test(self) -> SmokeTest:
+        if self._known is None:
+            self._known = load_smoke_test(self._client, self._model, self._folder / "model")
+        return self._known
+
+    def _score_sample(self, known: SmokeTest) -> list[Any]:
+        sample = self._folder / "sample"
+        sample.mkdir(exist_ok=True)
+        request = json.loads(known.request.read_text(encoding="utf-8"))["input_data"]
+        rows = pd.DataFrame(request["data"], columns=request["columns"])
+        rows.to_json(sample / "rows.jsonl", orient="records", lines=True)
+        target = f"{SMOKE_TESTS}/{self.name}/{uuid.uuid4().hex}.jsonl"
+        job = invoke(self._client, self.name, sample, target, self._new)
+        try:
+            follow(self._client, job)
+        except RunFailedError as error:
+            if status_of(self._client.jobs.get(job)) == "Canceled":
+                raise
+            raise NotFitError(f"it did not score a sample: {error}") from error
+        return _predictions(self._client, target, job)
+
+
+def score_folder(client: "Client", endpoint: str, rows: pd.DataFrame, hour: str) -> None:
+    """Score rows; what comes out lies in the scored folder's `hour`, where the monitor looks for it.
+
+    Raises:
+        RunFailedError: the scoring failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        rows.to_json(Path(folder) / "rows.jsonl", orient="records", lines=True, force_ascii=False)
+        target = f"{SCORED}/{endpoint}/{hour}/{uuid.uuid4().hex}.jsonl"
+        # On the laptop the job reads the folder itself: it stays until the job has ended.
+        try:
+            follow(client, invoke(client, endpoint, Path(folder), target))
+        except RunFailedError as error:
+            raise RunFailedError(f"The batch endpoint {endpoint} could not score the rows. {error}") from error
+
+
+def invoke(client: "Client", endpoint: str, rows: Path, target: str, deployment: str | None = None) -> str:
+    """Have a folder of rows scored into a file of the workspace's store and return the job's name.
+
+    Raises:
+        RunFailedError: the endpoint refused, in a way that the SDK cannot read.
+    """
+    try:
+        job = client.batch_endpoints.invoke(
+            endpoint_name=endpoint,
+            deployment_name=deployment,
+            input=Input(type="uri_folder", path=str(rows)),
+            outputs={"score": Output(type="uri_file", path=target)},
+        )
+    except (AttributeError, TypeError) as error:
+        # What the SDK makes of status 408, and of an error that is a text.
+        raise RunFailedError(f"The batch endpoint {endpoint} refused to start a job: {error}") from error
+    finally:
+        # The SDK would send the deployment's name with every later request of this process.
+        EndpointInvokeFields.DEFAULT_HEADER.pop(EndpointInvokeFields.MODEL_DEPLOYMENT, None)
+    return str(job.name)
+
+
+def default_deployment(endpoint: Any) -> str | None:
+    """Return the name of a batch endpoint's default deployment, None without one."""
+    defaults = endpoint.defaults or {}
+    name = defaults.get("deployment_name") if isinstance(defaults, dict) else defaults.deployment_name
+    return str(name) if name else None
+
+
+def load_deployment(client: "Client", model: Any) -> Any:
+    """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
+    deployment = load_model_batch_deployment(BATCH_DEPLOYMENT)
+    deployment.name = deployment_name(str(model.version))
+    deployment.model = f"azureml:{model.name}:{model.version}"
+    deployment.environment = register_environment(client, TRAINING_ENVIRONMENT)
+    return deployment
+
+
+def _predictions(client: "Client", target: str, job: str) -> list[Any]:
+    """Return the predictions that a job wrote to a file, or into files below it.
+
+    Raises:
+        NotFitError: there are none.
+    """
+    store = container(client)
+    names = [name for name in store.names(blob_path(target)) if not name.endswith("/")]
+    lines = [line for name in names for line in store.read(name).decode(errors="replace").splitlines()]
+    if not lines:
+        raise NotFitError(f"its job {job} scored a sample, but wrote no rows to {target}")
+    try:
+        return [json.loads(line)["prediction"] for line in lines if line.strip()]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotFitError(f"its job {job} wrote {lines[0][:200]!r}, which holds no prediction") from error
+
+
+def _ensure_endpoint(client: "Client") -> Any:
+    definition = load_batch_endpoint(BATCH_ENDPOINT)
+    try:
+        return client.batch_endpoints.get(name=str(definition.name))
+    except Exception as error:
+        if not is_missing(error):
+            raise
+    client.batch_endpoints.begin_create_or_update(definition).result()
+    return client.batch_endpoints.get(name=str(definition.name))

@@ -1,0 +1,170 @@
+"""Rolls a model version out on every endpoint of the project; anything wrong puts the old deployments back."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError
+
+from mlops.errors import RunFailedError, WrongInputError
+from mlops.files import read_json, write_json
+from mlops.lock import alone
+from mlops.monitoring.reference import register_reference
+from mlops.monitoring.schedule import bind
+from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, STATE, model_name
+from mlops.refusals.explain import explained, is_missing
+from mlops.rollout.plan import Outcome, deployment_name
+from mlops.rollout.protocol import Endpoint, Rollout, TrafficChange, roll_out
+from mlops.settings import RolloutSettings, load_settings
+from mlops.training.registry import newest_standing
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RolloutResult:
+    """How a rollout ended, and why."""
+
+    outcome: Outcome
+    endpoints: tuple[str, ...]
+    deployment: str
+    version: str
+    reason: str
+    traffic: tuple[TrafficChange, ...] = ()
+
+
+def deploy(
+    client: "Client", version: str | None = None, settings: RolloutSettings | None = None, say: Say = print
+) -> RolloutResult:
+    """Have a model version serve on every endpoint, after tests that leave the old one serving.
+
+    The same call twice changes nothing; a rollout that was interrupted goes on. A deployment that does not come up,
+    answers wrongly or slowly is removed, its version tagged `rollout=failed`, and the old one goes on alone. What Azure
+    refuses is no fault of the model: everything is put back, and nothing is tagged.
+
+    Args:
+        client: the client.
+        version: the model version; without it the newest whose rollout has not failed.
+        settings: how the new deployment is judged, in place of `rollout` in infra/project.yml.
+        say: is told each step.
+
+    Raises:
+        WrongInputError: there is no such version, or nothing to deploy.
+        RunFailedError: Azure refused, or another rollout of this project is under way.
+    """
+    settings = settings or load_settings().rollout
+    with alone(STATE / "deploy.lock", "Another `mlops deploy` of this project is under way: wait until it has ended."):
+        model = version_to_deploy(client, version)
+        result = _roll_out(client, model, settings, say)
+        write_json(_record(result.version), asdict(result))
+        _tag(client, model, result)
+        return result
+
+
+def _roll_out(client: "Client", model: Any, settings: RolloutSettings, say: Say) -> RolloutResult:
+    number = str(model.version)
+    register_reference(client, model)
+    with ExitStack() as cleanup:
+        endpoints = _endpoints(client, model, settings, say, cleanup)
+        rollouts = [Rollout(endpoint, number, say) for endpoint in endpoints]
+        try:
+            problem = roll_out(rollouts)
+        except AzureError as error:
+            stands = f"What served before serves, and version {number} is not tagged: the model is not to blame."
+            raise RunFailedError(f"{explained(error)} {stands}") from error
+    if problem:
+        outcome, reason = Outcome.ROLLED_BACK, problem
+    elif all(rollout.is_unchanged for rollout in rollouts):
+        outcome, reason = Outcome.UNCHANGED, "it serves alone already"
+    else:
+        outcome, reason = Outcome.DEPLOYED, "it answered as it should"
+    if not problem:
+        bind(client, deployment_name(number), number)
+    changes = tuple(change for rollout in rollouts for change in rollout.changes)
+    names = tuple(rollout.name for rollout in rollouts)
+    return RolloutResult(outcome, names, deployment_name(number), number, reason, changes)
+
+
+def read_rollout(version: str) -> dict[str, Any]:
+    """Return how the last rollout of a model version from this machine ended.
+
+    Raises:
+        RunFailedError: there was none, or it was taken back.
+    """
+    if not _record(version).exists():
+        raise RunFailedError(f"Version {version} was not rolled out.")
+    record: dict[str, Any] = read_json(_record(version))
+    if record["outcome"] == Outcome.ROLLED_BACK:
+        raise RunFailedError(f"{record['deployment']} was taken back: {record['reason']}")
+    return record
+
+
+def _record(version: str) -> Path:
+    return STATE / "rollouts" / f"{version}.json"
+
+
+def _endpoints(client: "Client", model: Any, settings: RolloutSettings, say: Say, cleanup: ExitStack) -> list[Endpoint]:
+    """Return the endpoints that the project has."""
+    endpoints: list[Endpoint] = []
+    if BATCH_ENDPOINT.exists():
+        from mlops.rollout.batch import Batch
+
+        endpoints.append(Batch(client, model, cleanup))
+    if ONLINE_ENDPOINT.exists():
+        from mlops.rollout.online import Online
+
+        endpoints.append(Online(client, model, settings, say, cleanup))
+    return endpoints
+
+
+def version_to_deploy(client: "Client", wanted: str | None) -> Any:
+    """Return the wanted model version, or the newest whose rollout has not failed.
+
+    Raises:
+        WrongInputError: there is none.
+    """
+    name = model_name()
+    try:
+        if wanted:
+            return client.models.get(name, version=wanted)
+        known = {str(model.version): model for model in client.models.list(name=name) if str(model.version).isdecimal()}
+    except Exception as error:
+        if not is_missing(error):
+            raise
+        raise WrongInputError(f"There is no model {name}{f' with version {wanted}' if wanted else ''}.") from error
+    newest = newest_standing({version: (model.tags or {}).get("rollout") for version, model in known.items()})
+    if newest is None:
+        raise WrongInputError(f"There is no version of the model {name} to deploy: run `mlops train` first.")
+    return known[newest]
+
+
+def refuse_failed(result: RolloutResult) -> None:
+    """Turn a rollout that was taken back into a failed run.
+
+    Raises:
+        RunFailedError: it was.
+    """
+    if result.outcome is Outcome.ROLLED_BACK:
+        raise RunFailedError(f"{result.deployment} was taken back and tagged rollout=failed: {result.reason}")
+
+
+def _tag(client: "Client", model: Any, result: RolloutResult) -> None:
+    """Note on the version how its rollout ended.
+
+    Raises:
+        RunFailedError: Azure refused.
+    """
+    rollout = "failed" if result.outcome is Outcome.ROLLED_BACK else "deployed"
+    if (model.tags or {}).get("rollout") == rollout:
+        return
+    model.tags = {**(model.tags or {}), "rollout": rollout}
+    try:
+        client.models.create_or_update(model)
+    except AzureError as error:
+        ended = f"{result.outcome}: {result.reason}. But version {result.version} could not be tagged rollout={rollout}"
+        raise RunFailedError(f"{ended}, so the next rollout takes it for a new one. {explained(error)}") from error

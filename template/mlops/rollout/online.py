@@ -1,0 +1,171 @@
+"""The online endpoint of a rollout: its deployments, their shares of the traffic, and how the new one does."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azure.ai.ml import load_online_deployment, load_online_endpoint
+
+from mlops.data.scoring import Scorer
+from mlops.paths import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, SERVING_ENVIRONMENT
+from mlops.refusals.explain import is_missing
+from mlops.rollout.observed import NotObservableError, Source, source
+from mlops.rollout.plan import Limits, Probe, Serving, deployment_name, is_hopeless, verdict, verdict_of_callers
+from mlops.rollout.protocol import NotFitError, bring_up
+from mlops.rollout.smoke import SmokeTest, load_smoke_test
+from mlops.training.pipeline import register_environment
+from mlops.workspace import is_laptop
+
+if TYPE_CHECKING:
+    from mlops.settings import RolloutSettings
+    from mlops.workspace import Client
+
+BROKEN, DELETING = ("failed", "canceled"), "deleting"
+SECONDS_BETWEEN_LOOKS = {True: 0.5, False: 15.0}
+
+
+class Online:
+    """The online endpoint, in the rollout of one model version."""
+
+    def __init__(
+        self, client: "Client", model: Any, settings: "RolloutSettings", say: Callable[[str], None], cleanup: ExitStack
+    ):
+        self._client, self._model, self._settings, self._say = client, model, settings, say
+        self._new = deployment_name(str(model.version))
+        self.name = str(_ensure_endpoint(client).name)
+        self.share: int | None = settings.share
+        self._scorer = cleanup.enter_context(Scorer(client, self.name))
+        self._folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+        self._known: SmokeTest | None = None
+        self._probes: list[Probe] = []
+
+    def look(self) -> Serving:
+        """Return the deployments that exist and their shares of the traffic."""
+        endpoint = self._client.online_endpoints.get(name=self.name)
+        found = list(self._client.online_deployments.list(endpoint_name=self.name))
+        return serving(found, endpoint.traffic or {})
+
+    def create(self) -> None:
+        """Bring the new deployment up.
+
+        Raises:
+            NotFitError: it does not come up.
+        """
+        # A version that cannot be tested must not cost a machine first.
+        self._smoke_test()
+        deployment = load_deployment(self._client, self._model)
+        bring_up(lambda: self._client.online_deployments.begin_create_or_update(deployment))
+
+    def test(self) -> None:
+        """Ask for the predictions that the model made when it was trained, before anybody else is sent there.
+
+        Raises:
+            NotFitError: it answers something else, or nothing, or slowly.
+        """
+        _refuse(self._probe().problem)
+        self._probe_often()
+
+    def watch(self) -> None:
+        """Send probes while it has its share of the traffic, and look for a while at what callers get.
+
+        Raises:
+            NotFitError: it fails or is slow.
+        """
+        endpoint = self._client.online_endpoints.get(name=self.name)
+        if not self.look().share(self._new):
+            return
+        seconds = self._settings.watch_seconds(is_laptop(self._client))
+        observe = source(self._client, endpoint, self._new)
+        self._probe_often()
+        if seconds:
+            self._say(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
+            self._watch_callers(observe, seconds, self._settings.limits)
+
+    def give(self, shares: Mapping[str, int]) -> None:
+        """Set the shares of the traffic and leave everything else of the endpoint as it is."""
+        endpoint = self._client.online_endpoints.get(name=self.name)
+        endpoint.traffic = dict(shares)
+        if endpoint.mirror_traffic and len(shares) == 1:
+            # A deployment that mirrors traffic cannot be deleted.
+            endpoint.mirror_traffic = {}
+        self._client.online_endpoints.begin_create_or_update(endpoint).result()
+
+    def delete(self, name: str) -> None:
+        """Delete a deployment."""
+        self._client.online_deployments.begin_delete(name=name, endpoint_name=self.name).result()
+
+    def _watch_callers(self, observe: Source, seconds: float, limits: Limits) -> None:
+        """Judge by what callers get until the time is over, with a probe at each look.
+
+        What cannot be read is said aloud, and the probes alone have decided.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(SECONDS_BETWEEN_LOOKS[is_laptop(self._client)], left))
+            try:
+                seen = observe()
+            except NotObservableError as error:
+                self._say(f"What its callers get cannot be read, so its {len(self._probes)} probes decide. {error}")
+                return
+            _refuse(verdict_of_callers(seen, limits))
+            self._probes.append(self._probe())
+            _refuse(verdict(self._probes, limits))
+        self._say(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
+
+    def _probe_often(self) -> None:
+        planned, limits = self._settings.probes, self._settings.limits
+        self._probes = []
+        while len(self._probes) < planned and not is_hopeless(self._probes, planned, limits):
+            self._probes.append(self._probe())
+        _refuse(verdict(self._probes, limits))
+
+    def _smoke_test(self) -> SmokeTest:
+        if self._known is None:
+            self._known = load_smoke_test(self._client, self._model, self._folder)
+        return self._known
+
+    def _probe(self) -> Probe:
+        known = self._smoke_test()
+        answer = self._scorer.ask(known.request.read_bytes(), self._new)
+        problem = known.problem(answer.text) if answer.status == 200 else answer.reason()
+        return Probe(answer.status, answer.milliseconds, problem or "")
+
+
+def serving(deployments: list[Any], traffic: Mapping[str, Any]) -> Serving:
+    """Return what a list of deployments and the shares of the traffic amount to.
+
+    The SDK writes names in the shares in small letters, whatever the deployments are called.
+    """
+    state = {str(known.name): str(known.provisioning_state or "").lower() for known in deployments}
+    called = {name.lower(): name for name in state}
+    shares = {called.get(name.lower(), name): int(share or 0) for name, share in traffic.items()}
+    names = frozenset(name for name, said in state.items() if said != DELETING or shares.get(name))
+    return Serving(names, frozenset(name for name in names if state[name] in BROKEN), shares)
+
+
+def load_deployment(client: "Client", model: Any) -> Any:
+    """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
+    deployment = load_online_deployment(ONLINE_DEPLOYMENT)
+    deployment.name = deployment_name(str(model.version))
+    deployment.model = f"azureml:{model.name}:{model.version}"
+    deployment.environment = register_environment(client, SERVING_ENVIRONMENT)
+    return deployment
+
+
+def _refuse(problem: str | None) -> None:
+    if problem:
+        raise NotFitError(problem)
+
+
+def _ensure_endpoint(client: "Client") -> Any:
+    definition = load_online_endpoint(ONLINE_ENDPOINT)
+    try:
+        return client.online_endpoints.get(name=str(definition.name))
+    except Exception as error:
+        if not is_missing(error):
+            raise
+    client.online_endpoints.begin_create_or_update(definition).result()
+    return client.online_endpoints.get(name=str(definition.name))

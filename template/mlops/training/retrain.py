@@ -1,0 +1,115 @@
+"""Makes the next training data from labelled production rows and trains on it."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mlops.data.assets import newest_version, read_asset, register, register_rows
+from mlops.data.collected import SCORED_AT, scored_rows
+from mlops.data.production import deliver_labels
+from mlops.errors import WrongInputError, aside
+from mlops.moment import now
+from mlops.monitoring.schedule import last_window, rebind_labels
+from mlops.paths import LABELLED_DATA, LABELS, read_yaml
+from mlops.training.pipeline import TrainingResult, train
+from mlops.workspace import is_laptop
+from model.contract import Contract, ContractError, cast, check_labelled, load_contract
+
+if TYPE_CHECKING:
+    from mlops.workspace import Client
+
+LOOKBACK = timedelta(days=30)
+# The tag of a data version that a retraining made: the job that completed on it.
+TRAINED, NOT_YET = "trained", "not yet"
+
+
+def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
+    """Register the old rows and the newly labelled ones as the next data version, and train on it.
+
+    Raises:
+        WrongInputError: no labels of new rows have come in; the same rows again would bring the same model.
+        RunFailedError: a step of the pipeline failed.
+    """
+    contract, end = load_contract(), now(client)
+    if is_laptop(client):
+        # The make-believe of production: its labels wait in a folder of the checkout. On Azure your own system
+        # registers labels.
+        deliver_labels(client)
+    rebind_labels(client)
+    window = last_window(client)
+    start = window[0] if window else end - timedelta(days=1)
+    name = str(read_yaml(LABELLED_DATA)["name"])
+    version = newest_version(client, name)
+    if version is None:
+        raise WrongInputError(f"There is no data asset {name} yet: run `mlops data` first.")
+    old = read_asset(client, name, version)
+    new, newest = newly_labelled(client, contract, old, start, end)
+    if new.empty and _is_untrained(client, name, version):
+        aside(f"{name}:{version} was made for a retraining that came to no end: it is trained on now.")
+    elif new.empty:
+        raise WrongInputError(
+            "No new labels since the last training: retraining on the same rows would give the same model. "
+            "Register the labels that have come in as the next version of the data asset "
+            f"{read_yaml(LABELS)['name']}, then run `mlops retrain` again."
+        )
+    else:
+        try:
+            rows = check_labelled(pd.concat([old, new], ignore_index=True), contract)
+        except ContractError as error:
+            raise WrongInputError(f"The newly labelled rows do not keep the contract. {error}") from error
+        metadata: dict[str, object] = {"newest_rows": newest or len(new)}
+        version = register_rows(client, LABELLED_DATA, rows, metadata, {TRAINED: NOT_YET}).version
+    result = train(client, job_name)
+    _mark_trained(client, name, version, result.job)
+    return result
+
+
+def _is_untrained(client: "Client", name: str, version: str) -> bool:
+    """Return whether a retraining has made a data version, and none has completed on it: it failed, or was killed."""
+    return (client.data.get(name, version=version).tags or {}).get(TRAINED) == NOT_YET
+
+
+def _mark_trained(client: "Client", name: str, version: str, job: str) -> None:
+    data: Any = client.data.get(name, version=version)
+    if (data.tags or {}).get(TRAINED) == NOT_YET:
+        data.tags = {**data.tags, TRAINED: job}
+        register(client, data)
+
+
+def newly_labelled(
+    client: "Client", contract: Contract, old: pd.DataFrame, start: datetime, end: datetime
+) -> tuple[pd.DataFrame, int]:
+    """Return scored rows whose labels are new, the newest window's last, and how many those are.
+
+    Raises:
+        WrongInputError: no labels were ever registered.
+    """
+    labels = read_labels(client, contract)
+    scored = scored_rows(client, contract, start - LOOKBACK, end).drop_duplicates(contract.id_column)
+    rows = scored.merge(labels, on=contract.id_column)
+    rows = rows[~rows[contract.id_column].isin(old[contract.id_column])]
+    in_window = pd.to_datetime(rows[SCORED_AT], utc=True, format="ISO8601") >= start
+    ordered = pd.concat([rows[~in_window], rows[in_window]])
+    if contract.time_column:
+        ordered = ordered.rename(columns={SCORED_AT: contract.time_column})
+    return ordered[[name for name in old if name in ordered]], int(in_window.sum())
+
+
+def read_labels(client: "Client", contract: Contract) -> pd.DataFrame:
+    """Return the newest labels, one for each identifier: the last one, where a label was corrected.
+
+    Raises:
+        WrongInputError: no labels were ever registered, or the newest version of them does not keep the contract.
+    """
+    name = str(read_yaml(LABELS)["name"])
+    newest = newest_version(client, name)
+    if newest is None:
+        raise WrongInputError(f"There is no data asset {name} yet: run `mlops data` first.")
+    columns = [contract.id_column, contract.target]
+    try:
+        labels = cast(read_asset(client, name, newest), contract, columns)
+    except ContractError as error:
+        raise WrongInputError(f"The labels in {name}:{newest} do not keep the contract. {error}") from error
+    # A row whose label is not known yet may be among them.
+    return labels.dropna(subset=columns).drop_duplicates(contract.id_column, keep="last")
