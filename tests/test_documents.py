@@ -150,7 +150,12 @@ def test_what_the_costs_page_removes_is_what_teardown_removes(project):
 
 
 def test_files_that_a_projects_documents_name_are_there(project):
-    text = "\n".join(path.read_text(encoding="utf-8") for path in project.rglob("*.md"))
-    named = set(re.findall(r"`([\w./-]+(?:/|/[\w-]+\.\w+))`", text))
-    named = {path for path in named if not path.startswith(".azureml-local/")}
-    assert "src/model/estimator.py" in named and [path for path in named if not (project / path).exists()] == []
+    named = {
+        (document, path)
+        for document in project.rglob("*.md")
+        for path in re.findall(r"`([\w./-]+(?:/|/[\w-]+\.\w+))`", document.read_text(encoding="utf-8"))
+        if not path.startswith(".azureml-local/")
+    }
+    assert (project / "README.md", "src/model/estimator.py") in named
+    # A package's own document names files from where it lies.
+    assert [path for document, path in named if not any((of / path).exists() for of in (project, document.parent))] == []

@@ -161,7 +161,7 @@ def test_edits_elsewhere_are_merged(version, start):
     step = "      - name: Ours\n        run: echo ours\n"
     write(workflow, workflow.read_text(encoding="utf-8") + step)
     write(pins, pins.read_text(encoding="utf-8").replace('version = "0.1.0"', 'version = "3.2.1"'))
-    (project / "mlops/monitoring/drift.py").unlink()
+    (project / "mlops/files.py").unlink()
     write(project / "mlops/ours.py", '"""Ours."""\n')
     commit_all(project)
     update(project)
@@ -169,7 +169,7 @@ def test_edits_elsewhere_are_merged(version, start):
     # The template's pins and the user's version stand side by side.
     assert 'version = "3.2.1"' in pins.read_text(encoding="utf-8")
     assert "nbclient==" in pins.read_text(encoding="utf-8")
-    assert not (project / "mlops/monitoring/drift.py").exists() and (project / "mlops/ours.py").exists()
+    assert not (project / "mlops/files.py").exists() and (project / "mlops/ours.py").exists()
 
 
 @pytest.mark.parametrize("version", released())

@@ -73,10 +73,7 @@ CONDITIONS: dict[str, Condition] = {
     "infra/bridge/*": events,
     ".github/workflows/poll.yml": scheduled,
     "notebooks/*": with_notebooks,
-    "mlops/notebooks/session.py": with_notebooks,
-    "mlops/notebooks/simulated_days.py": with_notebooks,
-    "mlops/notebooks/charts.py": with_notebooks,
-    "mlops/notebooks/explore.py": with_notebooks,
+    "mlops/notebooks/*": with_notebooks,
     "tests/test_exploring.py": with_notebooks,
     "tests/test_notebooks.py": with_notebooks,
 }
