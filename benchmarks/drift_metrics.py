@@ -1,6 +1,6 @@
 """How fast the emulator computes Azure's metrics, and whether the time grows with the rows.
 
-Run: PYTHONPATH=template python benchmarks/drift_metrics.py
+Run: PYTHONPATH=template/packages/azureml_metrics/src python benchmarks/drift_metrics.py
 """
 
 import sys

@@ -139,6 +139,11 @@ def wait_for(port: int) -> None:
     raise SystemExit("A server did not come up.")
 
 
+def folders(project: Path) -> list[Path]:
+    """Return the folders from which a project's modules are imported."""
+    return [project / "src", project, *sorted(project.glob("packages/*/src"))]
+
+
 def prepared(folder: Path) -> Path:
     """Render a project and train it."""
     import copier
@@ -146,7 +151,7 @@ def prepared(folder: Path) -> Path:
     project = folder / "project"
     copier.run_copy(str(ROOT), project, defaults=True, quiet=True, vcs_ref="HEAD")
     for verb in ("data", "train"):
-        paths = os.pathsep.join([str(project / "src"), str(project)])
+        paths = os.pathsep.join(map(str, folders(project)))
         subprocess.run(
             [sys.executable, "-m", "mlops", verb], cwd=project, env=os.environ | {"PYTHONPATH": paths}, check=True
         )
@@ -155,8 +160,8 @@ def prepared(folder: Path) -> Path:
 
 def main(project: Path) -> None:
     """Measure all three in turns and print medians and ratios."""
-    sys.path[:0] = [str(project), str(project / "src")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    sys.path[:0] = list(map(str, folders(project)))
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, folders(project)))
     import yaml
     from azure.ai.ml import load_online_deployment, load_online_endpoint
 

@@ -13,6 +13,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from traitlets import default
 
+from projects import import_path
+
 SECONDS = re.compile(r" +\d+\.\d s *$", re.MULTILINE)
 Outputs = list[tuple[str, str]]
 
@@ -61,12 +63,11 @@ def _run(notebook: Any, project: Path) -> None:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
     }
-    paths = os.pathsep.join([str(project / "src"), str(project)])
     # A kernel sends what a cell prints in as many pieces as it takes fifths of a second.
     client = NotebookClient(
         notebook, kernel_manager_class=OwnPython, timeout=180, resources=folder, coalesce_streams=True
     )
-    client.execute(env=inherited | {"PYTHONPATH": paths})
+    client.execute(env=inherited | {"PYTHONPATH": import_path(project)})
 
 
 def _outputs(cell: Any) -> Outputs:

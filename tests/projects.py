@@ -112,9 +112,7 @@ def python(
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_", "AZURE", "MLFLOW_"))
     }
-    packages = sorted(project.glob("packages/*/src"))
-    folders = [project / "src", project, *packages, *beside]
-    paths = os.pathsep.join([*map(str, folders), *_packages(_missing(project))])
+    paths = os.pathsep.join([import_path(project), *map(str, beside), *_packages(_missing(project))])
     started, before = time.perf_counter(), os.times()
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -138,6 +136,11 @@ def python(
     seconds, after = time.perf_counter() - started, os.times()
     cpu_seconds = after.children_user - before.children_user + after.children_system - before.children_system
     return Finished(process.returncode, stdout, stderr, seconds, cpu_seconds, most / 2**20)
+
+
+def import_path(project: Path) -> str:
+    """The folders from which a project's modules are imported, as PYTHONPATH names them."""
+    return os.pathsep.join(map(str, [project / "src", project, *sorted(project.glob("packages/*/src"))]))
 
 
 def _missing(project: Path) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import pytest
 from endpoints import workspace
 from mlops.local import clock
 from mlops.local.collector import Collector, RecordError, read_records
-from projects import ROOT
+from projects import ROOT, import_path
 
 REFERENCE = ROOT / "tests" / "reference" / "collected"
 SOURCE = "/subscriptions/0/onlineEndpoints/e/deployments/d"
@@ -216,7 +216,7 @@ while True:
 
 
 def test_record_that_was_accepted_survives_a_kill_and_the_next_host_writes_beside_it(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "template")}
+    environment = os.environ | {"PYTHONPATH": import_path(ROOT / "template")}
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
     )

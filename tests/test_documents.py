@@ -158,4 +158,6 @@ def test_files_that_a_projects_documents_name_are_there(project):
     }
     assert (project / "README.md", "src/model/estimator.py") in named
     # A package's own document names files from where it lies.
-    assert [path for document, path in named if not any((of / path).exists() for of in (project, document.parent))] == []
+    assert [
+        path for document, path in named if not any((of / path).exists() for of in (project, document.parent))
+    ] == []

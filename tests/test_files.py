@@ -13,10 +13,10 @@ import pytest
 from mlops.data.assets import write_table
 from mlops.files import locked, replace_folder, restored, write_json, write_text
 from model.tables import read_mltable
-from projects import ROOT, mlops
+from projects import ROOT, import_path, mlops
 
 OTHER_FILE_SYSTEM = Path("/dev/shm")
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "template"), str(ROOT / "template" / "src")])}
+ENVIRONMENT = os.environ | {"PYTHONPATH": import_path(ROOT / "template")}
 
 
 def folder(path: Path, text: str) -> Path:
@@ -151,7 +151,7 @@ def project(render):
 
 
 def test_two_commands_at_once_in_one_project_both_end_well(project):
-    environment = ENVIRONMENT | {"PYTHONPATH": os.pathsep.join([str(project / "src"), str(project)])}
+    environment = ENVIRONMENT | {"PYTHONPATH": import_path(project)}
     command = [sys.executable, "-m", "mlops", "data"]
     for _ in range(2):
         both = [

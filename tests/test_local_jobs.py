@@ -19,7 +19,7 @@ from mlops.jobs.jobs import jobs, watching
 from mlops.local.client import LocalClient
 from mlops.local.jobs import Run, Step
 from mlops.local.processes import is_alive, started_at
-from projects import mlops
+from projects import import_path, mlops
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_interrupt_of_the_command_alone_ends_its_steps_too(render):
     """As an editor or a supervisor sends it: to the command and not to its children."""
     project = render()
     assert mlops(project, "data").code == 0
-    environment = os.environ | {"PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
+    environment = os.environ | {"PYTHONPATH": import_path(project)}
     command = subprocess.Popen([sys.executable, "-m", "mlops", "train"], cwd=project, env=environment)
     try:
         until(

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from projects import copy_working_files, mlops, python
+from projects import copy_working_files, import_path, mlops, python
 from test_readme import FIRST
 from versions import commit_all
 
@@ -247,7 +247,7 @@ def test_loop_whose_collector_is_broken_does_not_close(render):
 
 def kill_in(project, stage):
     """Start the loop and kill it without warning once the stage runs."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(project / "src"), str(project)])}
+    environment = os.environ | {"PYTHONPATH": import_path(project)}
     process = subprocess.Popen(
         [sys.executable, "-m", "mlops", "loop"], cwd=project, env=environment, stdout=subprocess.DEVNULL
     )

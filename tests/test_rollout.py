@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 
 from mlops.local.client import LocalClient
 from mlops.rollout.plan import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
-from projects import mlops, python
+from projects import import_path, mlops, python
 
 GOOD = Probe(200, 20.0)
 
@@ -258,8 +258,7 @@ def test_rollout_that_is_killed_loses_no_request_and_goes_on(project, client, lo
 def kill_at(project, step):
     """Kill a rollout as soon as it says that it is at a step."""
     command = [sys.executable, "-u", "-m", "mlops", "deploy"]
-    paths = os.pathsep.join([str(project / "src"), str(project)])
-    environment = {**os.environ, "PYTHONPATH": paths}
+    environment = {**os.environ, "PYTHONPATH": import_path(project)}
     with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if step in line:

@@ -32,8 +32,13 @@ def documents_name_files_that_are_there(files: Files, names: frozenset[str]) -> 
         for path, content in files.items()
         if path.endswith((".md", ".ipynb"))
         for mentioned in sorted(set(PATH.findall(markdown_of(path, content))) - known)
-        if not mentioned.startswith(MADE)
+        # A package's own document names files from where it is.
+        if not mentioned.startswith(MADE) and _of_package(path, mentioned) not in known
     ]
+
+
+def _of_package(path: str, mentioned: str) -> str:
+    return beside(path, mentioned) + "/" * mentioned.endswith("/")
 
 
 @relation("*.md", "*.ipynb", names=True)
