@@ -153,7 +153,7 @@ def prepared(folder: Path) -> Path:
     for verb in ("data", "train"):
         paths = os.pathsep.join(map(str, folders(project)))
         subprocess.run(
-            [sys.executable, "-m", "mlops", verb], cwd=project, env=os.environ | {"PYTHONPATH": paths}, check=True
+            [sys.executable, "-m", "mlops.cli", verb], cwd=project, env=os.environ | {"PYTHONPATH": paths}, check=True
         )
     return project
 

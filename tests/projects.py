@@ -99,7 +99,7 @@ class Finished:
 
 def mlops(project: Path, *arguments: str, **environment: str) -> Finished:
     """Run `mlops` in a project, with the tests' own Python: it has the packages that the project asks for."""
-    return python(project, "-m", "mlops", *arguments, **environment)
+    return python(project, "-m", "mlops.cli", *arguments, **environment)
 
 
 def python(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from azureml_emulator.application import Emulator
 from mlops.data import collected
 from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
-from mlops.data.storage import Folder, container, place_of
+from mlops.storage import Folder, container, place_of
 from model.contract import Contract
 from model.preprocess_production_data import rows_as_text
 from projects import ROOT

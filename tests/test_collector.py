@@ -15,7 +15,7 @@ import pytest
 
 from endpoints import workspace
 from mlops.local import clock
-from mlops.local.collector import Collector, RecordError, read_records
+from azureml_emulator.host.collector import Collector, RecordError, read_records
 from projects import ROOT, import_path
 
 REFERENCE = ROOT / "tests" / "reference" / "collected"
@@ -203,7 +203,7 @@ def test_no_accepted_record_is_lost_when_the_server_is_stopped_politely(place):
 WRITER = """
 import sys
 from pathlib import Path
-from mlops.local.collector import Collector
+from azureml_emulator.host.collector import Collector
 folder = Path(sys.argv[1])
 collector = Collector(folder, folder / "d", "source", {"model_inputs"})
 number = 0

@@ -20,7 +20,7 @@ from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
 from mlops.data import assets
 from mlops.data.assets import newest_version, read_asset, register_rows, versions_of
-from mlops.data.storage import _within, files_among
+from mlops.storage import _within, files_among
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.training.pipeline import retrain
 from model.contract import Contract

@@ -152,7 +152,7 @@ def project(render):
 
 def test_two_commands_at_once_in_one_project_both_end_well(project):
     environment = ENVIRONMENT | {"PYTHONPATH": import_path(project)}
-    command = [sys.executable, "-m", "mlops", "data"]
+    command = [sys.executable, "-m", "mlops.cli", "data"]
     for _ in range(2):
         both = [
             subprocess.Popen(

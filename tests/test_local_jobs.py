@@ -18,7 +18,7 @@ from mlops.files import write_json
 from mlops.jobs.jobs import jobs, watching
 from mlops.local.client import LocalClient
 from mlops.local.jobs import Run, Step
-from mlops.local.processes import is_alive, started_at
+from azureml_emulator.processes import is_alive, started_at
 from projects import import_path, mlops
 
 
@@ -128,7 +128,7 @@ def test_interrupt_of_the_command_alone_ends_its_steps_too(render):
     project = render()
     assert mlops(project, "data").code == 0
     environment = os.environ | {"PYTHONPATH": import_path(project)}
-    command = subprocess.Popen([sys.executable, "-m", "mlops", "train"], cwd=project, env=environment)
+    command = subprocess.Popen([sys.executable, "-m", "mlops.cli", "train"], cwd=project, env=environment)
     try:
         until(
             lambda: '"Running"' in "".join(file.read_text() for file in project.glob(".azureml-local/jobs/*/job.json"))

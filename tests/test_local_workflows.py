@@ -3,8 +3,8 @@
 import pytest
 
 from mlops.errors import RunFailedError
-from mlops.local.conditions import Result, runs
-from mlops.local.workflows import Trigger, run_workflow
+from azureml_emulator.github.expressions import Result, runs
+from azureml_emulator.github.workflows import Trigger, run_workflow
 
 TRIGGER = Trigger("workflow_dispatch", {}, "my-organization/my-repository", {})
 STEPS = """

@@ -249,7 +249,7 @@ def kill_in(project, stage):
     """Start the loop and kill it without warning once the stage runs."""
     environment = os.environ | {"PYTHONPATH": import_path(project)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "mlops", "loop"], cwd=project, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "mlops.cli", "loop"], cwd=project, env=environment, stdout=subprocess.DEVNULL
     )
     file = project / ".azureml-local" / "loop.json"
     while process.poll() is None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from azure_runs import run, verb
 from mlops.events.dispatched import AGAIN_AFTER, MOST, Memory
 from mlops.events.triage import retraining_names
-from mlops.local.bridge import deliver
-from mlops.local.events import model_registered
-from mlops.local.github import TOKEN, GitHub
+from azureml_emulator.events.bridge import deliver
+from azureml_emulator.events.event_grid import model_registered
+from azureml_emulator.github.server import TOKEN, GitHub
 from mlops.settings import load_settings
 from projects import python
 
@@ -262,7 +262,7 @@ def test_one_cause_is_sent_three_times_at_most_and_never_twice_a_day(minutes):
 LAPTOP = """
 import json
 from mlops.workspace import connect
-from mlops.local.monitoring import MonitorRun, to_json
+from azureml_metrics.results import MonitorRun, to_json
 from azureml_metrics.signals import Measurement, SignalResult
 from mlops.files import write_json
 from mlops.monitoring.runs import breaches

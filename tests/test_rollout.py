@@ -257,7 +257,7 @@ def test_rollout_that_is_killed_loses_no_request_and_goes_on(project, client, lo
 
 def kill_at(project, step):
     """Kill a rollout as soon as it says that it is at a step."""
-    command = [sys.executable, "-u", "-m", "mlops", "deploy"]
+    command = [sys.executable, "-u", "-m", "mlops.cli", "deploy"]
     environment = {**os.environ, "PYTHONPATH": import_path(project)}
     with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops.local.client import LocalClient
-from mlops.local.collector import collected_folder
+from azureml_emulator.host.collector import collected_folder
 from model.contract import Contract, ContractError
 from model.serving import read_request
 from projects import choices, mlops, python

@@ -28,7 +28,7 @@ from mlops.events.triage import (
     triage_retraining,
 )
 from mlops.events.workflow_event import read_message, report
-from mlops.training.registry import newest_standing
+from mlops.registry import newest_standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))

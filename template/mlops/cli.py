@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.workspace import Target, connect, connect_laptop
+from mlops.workspace import Target, close, connect, connect_laptop
 
 if TYPE_CHECKING:
     from mlops.azure.commands import Command
@@ -60,7 +60,7 @@ def deploy(
 ) -> None:
     """Roll a model version out; anything wrong puts the old one back."""
     from mlops.display import say, show_rollout
-    from mlops.rollout.deploy import deploy, refuse_failed
+    from mlops.rollout.deploy import deploy, raise_if_rolled_back
     from mlops.settings import load_settings
 
     settings = load_settings().rollout
@@ -68,7 +68,7 @@ def deploy(
         settings = settings.within(max_latency_ms)
     result = deploy(connect(target), version, settings, say)
     show_rollout(result)
-    refuse_failed(result)
+    raise_if_rolled_back(result)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def monitor() -> None:
 @app.command()
 def labels(target: Where = None) -> None:
     """Bind the monitor to the newest labels: run this after you have registered some."""
-    from mlops.display import console
+    from mlops.console import console
     from mlops.monitoring.schedule import rebind_labels
 
     version = rebind_labels(connect(target))
@@ -159,7 +159,7 @@ def triage(
     target: Where = None,
 ) -> None:
     """Read an event and say what it leads to, and why."""
-    from mlops.display import console
+    from mlops.console import console
     from mlops.events.triage import Outcome
     from mlops.events.workflow_event import decide, read_message, report
     from mlops.settings import load_settings
@@ -173,7 +173,7 @@ def triage(
 @app.command()
 def poll(target: Where = None) -> None:
     """Look for breaches and new models and tell GitHub, for projects without Event Grid."""
-    from mlops.display import console
+    from mlops.console import console
     from mlops.events.poll import poll
     from mlops.settings import load_settings
 
@@ -217,7 +217,7 @@ def teardown(
 @app.command()
 def loop(shift: ShiftName = None) -> None:
     """Go once around: data, training, deployment, drift, alert, retraining, and no alert any more."""
-    from mlops.display import LoopDisplay
+    from mlops.loop.display import LoopDisplay
     from mlops.loop.loop import Outcome, load_progress, run_loop
     from mlops.loop.report import write_report
 
@@ -226,7 +226,7 @@ def loop(shift: ShiftName = None) -> None:
         with LoopDisplay(progress) as display:
             outcome = run_loop(client, progress, display.update)
     finally:
-        client.close()
+        close(client)
     path = write_report(progress)
     display.show_end(path)
     if outcome is not Outcome.CLOSED:
@@ -245,7 +245,7 @@ def _shift(name: str | None) -> "Shift | None":
 
 def _perform(commands: "list[Command]", dry_run: bool) -> None:
     from mlops.azure.commands import run, script
-    from mlops.display import console
+    from mlops.console import console
 
     if dry_run:
         print(script(commands), end="")
@@ -291,3 +291,7 @@ def _ending(error: Exception) -> tuple[str, int] | None:
     from mlops.refusals.explain import explained, refusal_of
 
     return (str(explained(error)), 1) if refusal_of(error) else None
+
+
+if __name__ == "__main__":
+    run()

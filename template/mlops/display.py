@@ -2,56 +2,21 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
+
+from mlops.console import console
 
 if TYPE_CHECKING:
     from azureml_metrics.drift import Report
+    from azureml_metrics.results import MonitorRun
     from mlops.data.assets import BuiltAsset
     from mlops.data.production import Sent
-    from mlops.jobs.watching import Progress as JobProgress
-    from mlops.local.monitoring import MonitorRun
-    from mlops.loop.loop import Progress, Stage
     from mlops.monitoring.calibrate import Calibration
     from mlops.rollout.deploy import RolloutResult
     from mlops.training.pipeline import TrainingResult
-
-console = Console()
-errors = Console(stderr=True)
-
-MARKS = {
-    "NotStarted": "[dim]·[/]",
-    "Completed": "[green]✓[/]",
-    "Failed": "[red]✗[/]",
-    "Canceled": "[red]✗[/]",
-    "NotResponding": "[red]✗[/]",
-}
-
-
-def show_steps(looks: "Iterable[JobProgress]") -> "JobProgress":
-    """Show a job's steps as each look finds them, and return the last look."""
-    spinner = Spinner("dots")
-    with Live(console=console, refresh_per_second=8) as live:
-        for progress in looks:
-            live.update(_steps(progress, spinner))
-    if not console.is_terminal:  # Rich leaves the line of its last picture open there
-        console.print()
-    return progress
-
-
-def _steps(progress: "JobProgress", spinner: Spinner) -> Table:
-    table = Table.grid(padding=(0, 1))
-    for step in progress.steps:
-        mark = MARKS.get(step.status, spinner)
-        seconds = f"[dim]{step.seconds:.1f} s[/]" if step.seconds else ""
-        table.add_row(" ", mark, f"{'  ' * step.depth}{step.name}", seconds)
-    return table
 
 
 def show_assets(assets: "list[BuiltAsset]") -> None:
@@ -165,84 +130,3 @@ def show_calibration(calibration: "Calibration", file: Path) -> None:
         f"{calibration.reference_rows:,} reference rows, windows of {calibration.window_rows:,}, "
         f"{calibration.resamples} resamples; written to {file.name}"
     )
-
-
-class LoopDisplay:
-    """The loop's stages as they go."""
-
-    def __init__(self, progress: "Progress"):
-        self._progress, self._text = progress, ""
-        self._spinner = Spinner("dots")
-        self._live = Live(get_renderable=self._stages, console=console, refresh_per_second=8)
-
-    def __enter__(self) -> "LoopDisplay":
-        """Start showing."""
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stop showing."""
-        self._live.__exit__(None, None, None)
-        if not console.is_terminal:
-            console.print()
-
-    def update(self, progress: "Progress", text: str) -> None:
-        """Show where the loop is."""
-        self._progress, self._text = progress, text
-
-    def _stages(self) -> Table:
-        table = Table.grid(padding=(0, 1))
-        marks = {"waiting": MARKS["NotStarted"], "done": MARKS["Completed"], "failed": MARKS["Failed"]}
-        for stage in self._progress.stages:
-            running = stage.status == "running"
-            facts = f"[dim]{self._text}[/]" if running else _stage_summary(stage)
-            mark = self._spinner if running else marks[stage.status]
-            table.add_row(" ", mark, stage.name, f"{stage.seconds:.1f} s" if stage.seconds else "", facts)
-        return table
-
-    def show_end(self, report: Path) -> None:
-        """Show the outcome and where the report is."""
-        from mlops.monitoring.schedule import monitor_file
-        from mlops.paths import ROOT
-
-        outcome = self._progress.outcome
-        style = "bold green" if outcome == "closed" else "bold red"
-        for stage in self._progress.stages:
-            gate = stage.facts.get("gate")
-            if gate and stage.facts.get("version"):
-                metric = f"{gate['metric']} {gate['challenger']:.4g}"
-                if gate["champion"] is not None:
-                    metric += f", its predecessor's on the same rows {gate['champion']:.4g}"
-                console.print(f"registered {stage.facts['model']} version {stage.facts['version']}: {metric}")
-        console.print(f"[{style}]{outcome}[/]: {OUTCOMES[outcome]}")
-        console.print(f"Report: {report}", soft_wrap=True)
-        console.print(f"Calibrated thresholds are in {monitor_file().relative_to(ROOT)}: commit or `git restore` them.")
-
-
-OUTCOMES = {
-    "closed": "drift was noticed, a better model was deployed, and the monitor alerts no more",
-    "no_alert": "the monitor did not alert: there is no drift, or it is too small for the thresholds to see",
-    "retained": "the monitor alerted, but no challenger beat the champion; it goes on alerting",
-    "false_alert": "the monitor alerted before there was any drift",
-    "still_alerting": "a new model was deployed, and yet the monitor goes on alerting",
-    "not_measured": "rows were sent, but the monitor could not measure them: `mlops monitor` says why",
-}
-
-
-def _stage_summary(stage: "Stage") -> str:
-    facts = stage.facts
-    if "gate" in facts:
-        gate = facts["gate"]
-        rival = "champion" if gate["champion"] is not None else "baseline"
-        values = f"{gate['challenger']:.4g} against the {rival}'s {gate[rival]:.4g}"
-        return f"{gate['decision']}: {gate['metric']} {values}"
-    if "alerts" in facts:
-        return f"{facts['rows']:,} rows, {told_alerts(facts)}"
-    return str(facts["deployment"]) if "deployment" in facts else ""
-
-
-def told_alerts(facts: Mapping[str, Any]) -> str:
-    """Return what a monitored window brought, from the facts of its stage."""
-    if facts["alerts"]:
-        return f"alert: {', '.join(facts['alerts'])}"
-    return str(facts.get("state", "no alert"))

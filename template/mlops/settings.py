@@ -10,7 +10,6 @@ import yaml
 
 from mlops.errors import WrongInputError
 from mlops.paths import ROOT, read_yaml
-from mlops.rollout.plan import Limits
 
 FILE = "infra/project.yml"
 Section = TypeVar("Section")
@@ -47,6 +46,14 @@ class AzureSettings:
     identity: str
     vault: str
     function: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a new deployment may fail and take while it has a share of the traffic."""
+
+    error_rate: float = 0.0
+    milliseconds: float = 1000.0
 
 
 @dataclass(frozen=True)

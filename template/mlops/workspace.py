@@ -1,29 +1,34 @@
-"""The one place that knows whether a command acts on the laptop or on a workspace."""
+"""Connects to the workspace: the one file that knows the laptop from Azure, and the only one that imports the emulator.
 
-import json
+The client is `azure.ai.ml.MLClient` on both; on the laptop its requests are answered in this process. What else differs
+is here too: the emulator's clock, waiting for collected rows, what a monitor found, and the events that the emulator
+delivers itself.
+"""
+
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from mlops.errors import WrongInputError
+from mlops.errors import RunFailedError, WrongInputError
 from mlops.paths import ROOT, STATE
 from mlops.refusals.explain import explained, refusal_of
+from mlops.settings import load_settings
+from mlops.workspace_settings import workspace_settings
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from mlops.local.client import LocalClient
+    from azureml_emulator.events.bridge import Hop
+    from azureml_emulator.local import LocalWorkspace
+    from azureml_metrics.results import MonitorRun
 
-    Client = MLClient | LocalClient
-
-WORKSPACE_SETTINGS = {
-    "AZURE_SUBSCRIPTION_ID": "subscription_id",
-    "AZURE_RESOURCE_GROUP": "resource_group",
-    "AZUREML_WORKSPACE_NAME": "workspace_name",
-}
+# A loop takes minutes on the laptop and days in a workspace.
+NO_LIMITS = {"MLOPS_COOL_DOWN_HOURS": "0", "MLOPS_NO_LIMITS": "1"}
 
 
 class Target(StrEnum):
@@ -33,8 +38,19 @@ class Target(StrEnum):
     AZURE = "azure"
 
 
-def connect(target: Target | None = None) -> "Client":
-    """Return a client of the laptop's emulator or of the Azure ML workspace: the two answer to the same calls.
+@dataclass(frozen=True)
+class _Connection:
+    """Who a client signs in as, and the emulator behind it if it is the laptop's."""
+
+    credential: Any
+    local: "LocalWorkspace | None" = None
+
+
+_CONNECTIONS: "WeakKeyDictionary[MLClient, _Connection]" = WeakKeyDictionary()
+
+
+def connect(target: Target | None = None) -> "MLClient":
+    """Return a client of the laptop's workspace or of the one on Azure: both are the SDK's own.
 
     Args:
         target: where to act; without one, what the environment variable MLOPS_TARGET says, else the laptop.
@@ -42,34 +58,23 @@ def connect(target: Target | None = None) -> "Client":
     Raises:
         WrongInputError: the settings or the credentials are missing or wrong, or Azure refuses them.
     """
-    if (target or current_target()) == Target.LOCAL:
-        from mlops.local.client import LocalClient
-
-        return LocalClient(STATE)
-    return _connect_workspace()
+    client, connection = _connect_local() if (target or current_target()) == Target.LOCAL else _connect_azure()
+    _CONNECTIONS[client] = connection
+    return client
 
 
-def connect_laptop() -> "LocalClient":
-    """Return the emulator's client, for what Azure does by itself and only a laptop has to be told to do.
+def connect_laptop() -> "MLClient":
+    """Return the laptop's client, for what Azure does by itself and only a laptop has to be told to do.
 
     Raises:
         WrongInputError: MLOPS_TARGET says azure.
     """
-    from mlops.local.client import LocalClient
-
     if current_target() is not Target.LOCAL:
         raise WrongInputError(
             "This runs on the laptop only: on Azure the schedule runs the monitor, "
             "and `az ml schedule trigger` runs it at once."
         )
-    return LocalClient(STATE)
-
-
-def is_laptop(client: "Client") -> bool:
-    """Return whether a client is the emulator's, for what has no counterpart on Azure and for how long to wait."""
-    from mlops.local.client import LocalClient
-
-    return isinstance(client, LocalClient)
+    return connect(Target.LOCAL)
 
 
 def current_target() -> Target:
@@ -84,13 +89,129 @@ def current_target() -> Target:
     return Target(said)
 
 
-def _connect_workspace() -> "MLClient":
+def is_local(client: "MLClient") -> bool:
+    """Return whether a client is the laptop's, where nothing takes minutes and nobody else is waited for."""
+    return _local(client) is not None
+
+
+def access(client: "MLClient") -> dict[str, Any]:
+    """Return what another client of the Azure SDK needs to ask as this one does: `credential`, perhaps `transport`."""
+    connection = _CONNECTIONS.get(client)
+    if connection is None:
+        # Somebody's own client. The SDK has no public name for the credential that it signs in with.
+        return {"credential": client._credential}
+    if connection.local:
+        return {"credential": connection.credential, "transport": connection.local.transport}
+    return {"credential": connection.credential}
+
+
+def now(client: "MLClient") -> datetime:
+    """Return the time: real, or the emulator's, whose clock each monitor run moves on."""
+    local = _local(client)
+    return local.now() if local else datetime.now(UTC)
+
+
+def end_day(client: "MLClient") -> None:
+    """End a day on the laptop, where an hour stands for it: the clock moves on. A workspace's time passes by itself."""
+    local = _local(client)
+    if local:
+        local.end_hour()
+
+
+def flush(client: "MLClient") -> bool:
+    """Wait until all that was scored on the laptop is collected, and return whether it is; on Azure nobody can say."""
+    local = _local(client)
+    return local.flush() if local else True
+
+
+def close(client: "MLClient") -> None:
+    """Stop the laptop's process that serves, without losing a record; on Azure do nothing."""
+    local = _local(client)
+    if local:
+        local.close()
+
+
+def failure_of(client: "MLClient", job: str) -> str:
+    """Return why a job failed, with the end of its log; empty on Azure, where the studio shows it."""
+    local = _local(client)
+    return local.failure(job) if local else ""
+
+
+def monitor_run(client: "MLClient", job: str) -> "MonitorRun":
+    """Return what a monitor's run on the laptop found.
+
+    Raises:
+        RunFailedError: it measured nothing.
+    """
+    local = _local(client)
+    try:
+        if local:
+            with _emulator_errors():
+                return local.monitor_run(job)
+    except FileNotFoundError:
+        pass
+    raise RunFailedError(f"The monitor's run {job} left no results. {failure_of(client, job)}".strip())
+
+
+def last_monitor_run(client: "MLClient", monitor: str) -> "MonitorRun | None":
+    """Return what a monitor's last run on the laptop found, None on Azure and if it never ran."""
+    local = _local(client)
+    with _emulator_errors():
+        return local.last_monitor_run(monitor) if local else None
+
+
+def deliver_events(client: "MLClient", follow: Callable[["Hop"], None], about: str = "") -> Iterator[list["Hop"]]:
+    """Deliver the events that the laptop's workspace has raised, and yield the hops of each; Azure does it by itself.
+
+    Args:
+        client: the workspace.
+        follow: is told each hop as it happens.
+        about: deliver only what a run, or `models/NAME:VERSION`, has raised.
+
+    Raises:
+        RunFailedError: a file that the event passes cannot be evaluated.
+    """
+    local = _local(client)
+    if not local:
+        return
+    from azureml_emulator.events.bridge import Project
+
+    settings = load_settings()
+    environment = NO_LIMITS | {"MLOPS_TARGET": str(Target.LOCAL)}
+    project = Project(ROOT, settings.trigger, settings.github.repository, environment)
+    with _emulator_errors():
+        yield from local.deliver(project, follow, about)
+
+
+def repeat_registration(client: "MLClient", model: str, version: str) -> None:
+    """Have the laptop's workspace raise the event of a registered model version again, unless it is waiting still."""
+    local = _local(client)
+    if local:
+        local.repeat_registration(model, version)
+
+
+def _local(client: "MLClient") -> "LocalWorkspace | None":
+    connection = _CONNECTIONS.get(client)
+    return connection.local if connection else None
+
+
+def _connect_local() -> "tuple[MLClient, _Connection]":
+    from azureml_emulator.local import LocalWorkspace
+
+    azure = load_settings().azure
+    local = LocalWorkspace(STATE, azure.workspace_name, azure.resource_group)
+    _hush_sdk()
+    with _emulator_errors():
+        return local.client(enable_telemetry=False, show_progress=True), _Connection(local.credential, local)
+
+
+def _connect_azure() -> "tuple[MLClient, _Connection]":
     """Sign in and ask the workspace who it is: what is wrong with either is said here and not by some later call."""
-    settings = _workspace_settings()
+    settings = workspace_settings()
     from azure.ai.ml import MLClient
     from azure.identity import DefaultAzureCredential
 
-    _hush_uploads()
+    _hush_sdk()
     _forget_empty_settings()
     with _settings_tried():
         credential = DefaultAzureCredential()
@@ -105,7 +226,7 @@ def _connect_workspace() -> "MLClient":
             show_progress=True,
         )
         client.workspaces.get(settings["workspace_name"])
-    return client
+    return client, _Connection(credential)
 
 
 def _forget_empty_settings() -> None:
@@ -114,12 +235,13 @@ def _forget_empty_settings() -> None:
         del os.environ[name]
 
 
-def _hush_uploads() -> None:
-    """Keep the SDK from writing colour codes and empty lines after each upload."""
-    with suppress(ImportError):
-        from azure.ai.ml._artifacts import _blob_storage_helper
+def _hush_sdk() -> None:
+    """Keep the SDK from printing: colour codes and empty lines after each upload, a dot for each look at an operation."""
+    from azure.ai.ml._artifacts import _blob_storage_helper
+    from azure.ai.ml._utils import _azureml_polling
 
-        setattr(_blob_storage_helper, "print", lambda *_, **__: None)  # noqa: B010
+    for module in (_blob_storage_helper, _azureml_polling):
+        setattr(module, "print", lambda *_, **__: None)  # noqa: B010
 
 
 @contextmanager
@@ -133,28 +255,12 @@ def _settings_tried() -> Iterator[None]:
         raise WrongInputError(str(explained(error))) from error
 
 
-def _workspace_settings() -> dict[str, str]:
-    set_here = {key: os.environ.get(variable) for variable, key in WORKSPACE_SETTINGS.items()}
-    known = {} if all(set_here.values()) else _configuration(ROOT / "config.json")
-    settings = {key: value or known.get(key) for key, value in set_here.items()}
-    missing = [variable for variable, key in WORKSPACE_SETTINGS.items() if not settings[key]]
-    if missing:
-        raise WrongInputError(
-            f"MLOPS_TARGET is azure, but {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, and "
-            "config.json (download it from the studio) does not name the workspace either."
-        )
-    return {key: str(value) for key, value in settings.items()}
+@contextmanager
+def _emulator_errors() -> Iterator[None]:
+    """Turn what the emulator says for a person into a failed run."""
+    from azureml_emulator.errors import EmulatorError
 
-
-def _configuration(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise WrongInputError(
-            f"{file.name} cannot be read as JSON ({error}): download it again from the studio."
-        ) from error
-    if not isinstance(content, dict):
-        raise WrongInputError(f"{file.name} holds no JSON object: download it again from the studio.")
-    return content
+        yield
+    except EmulatorError as error:
+        raise RunFailedError(str(error)) from error

@@ -68,7 +68,7 @@ def mlops(project: Path, verb: str) -> None:
     """Run the command in a copy, on the laptop, and show what it said if it fails."""
     paths = os.pathsep.join([str(project / "src"), str(project)])
     done = subprocess.run(
-        [sys.executable, "-m", "mlops", verb, "--target", "local"],
+        [sys.executable, "-m", "mlops.cli", verb, "--target", "local"],
         cwd=project,
         env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,

@@ -16,18 +16,17 @@ import pandas as pd
 
 from mlops.data.mltables import read_folder
 from mlops.data.partition import partition
-from mlops.data.storage import container, place_of
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import replace_folder
 from mlops.paths import LABELLED_DATA, LABELS, PRODUCTION_DATA, ROOT, read_yaml
 from mlops.refusals.explain import is_missing
+from mlops.storage import container, place_of
 from model.contract import ContractError, check_labelled, load_contract
 from model.tables import write_mltable
 
 if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Data
-
-    from mlops.workspace import Client
 
 TRIES = 5
 TO_COME = ROOT / "data" / "to_come"
@@ -44,7 +43,7 @@ class BuiltAsset:
     is_new: bool
 
 
-def build_data(client: "Client") -> list[BuiltAsset]:
+def build_data(client: "MLClient") -> list[BuiltAsset]:
     """Read, check and partition the source's rows and register them; the same rows make no second version.
 
     Raises:
@@ -84,7 +83,7 @@ def _is_there(source: str) -> bool:
 
 
 def register_rows(
-    client: "Client",
+    client: "MLClient",
     definition: Path,
     rows: pd.DataFrame,
     metadata: dict[str, object] | None = None,
@@ -110,7 +109,7 @@ def register_rows(
 
 
 def _register_rows(
-    client: "Client", definition: Path, rows: pd.DataFrame, metadata: dict[str, object], tags: dict[str, str]
+    client: "MLClient", definition: Path, rows: pd.DataFrame, metadata: dict[str, object], tags: dict[str, str]
 ) -> BuiltAsset | None:
     """Register rows as the version after the newest; return None if another command took that version meanwhile."""
     from azure.ai.ml import load_data
@@ -136,7 +135,7 @@ def _register_rows(
     return BuiltAsset(name, version, len(rows), is_new=same is None)
 
 
-def register(client: "Client", asset: "Data") -> None:
+def register(client: "MLClient", asset: "Data") -> None:
     """Register a version of a data asset, without the schema that the SDK downloads to check an MLTable file.
 
     The schema is outside of Azure: behind a firewall the SDK waits five seconds for it, then goes on without it.
@@ -149,7 +148,7 @@ def register(client: "Client", asset: "Data") -> None:
         data.create_or_update(asset)
 
 
-def versions_of(client: "Client", name: str, archived: bool = False) -> list["Data"]:
+def versions_of(client: "MLClient", name: str, archived: bool = False) -> list["Data"]:
     """Return a data asset's numbered versions, none if it does not exist yet; other versions are somebody else's.
 
     Args:
@@ -168,7 +167,7 @@ def versions_of(client: "Client", name: str, archived: bool = False) -> list["Da
         raise
 
 
-def newest_version(client: "Client", name: str) -> str | None:
+def newest_version(client: "MLClient", name: str) -> str | None:
     """Return a data asset's newest version."""
     newest = max(versions_of(client, name), key=lambda data: int(str(data.version)), default=None)
     return None if newest is None else str(newest.version)
@@ -182,7 +181,7 @@ def _is_number(version: str) -> bool:
     return version.isascii() and version.isdecimal()
 
 
-def read_asset(client: "Client", name: str, version: str) -> pd.DataFrame:
+def read_asset(client: "MLClient", name: str, version: str) -> pd.DataFrame:
     """Read an MLTable asset: its files are copied here first.
 
     `mltable` cannot open a datastore by itself outside of a job: on a runner it waits for a person to type a code.

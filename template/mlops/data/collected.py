@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mlops.console import warn
 from mlops.data.records import CORRELATION, Record, Warn, problem_of_record, read_rows, read_window
-from mlops.data.storage import Container, container
-from mlops.errors import aside
 from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, read_yaml
+from mlops.storage import Container, container
 from model.contract import Contract
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 FOLDER = "modelDataCollector"
 PREDICTION = "prediction"
@@ -22,7 +22,7 @@ SCORED_AT = "scored at"
 
 
 def scored_rows(
-    client: "Client", contract: Contract, start: datetime, end: datetime, warn: Warn = aside
+    client: "MLClient", contract: Contract, start: datetime, end: datetime, warn: Warn = warn
 ) -> pd.DataFrame:
     """Return every row scored in a window: identifier, features, prediction and `scored at`, when it was scored.
 
@@ -69,7 +69,7 @@ def _exploded(records: list[Record]) -> pd.DataFrame:
     """Return one row for each element of a record's `data`; rows collected together share one correlation id."""
     problems = Counter(filter(None, map(problem_of_record, records)))
     for problem, count in problems.items():
-        aside(f"{count} {problem}: skipped.")
+        warn(f"{count} {problem}: skipped.")
     rows = [
         row | {CORRELATION: f"{record[CORRELATION]}_{number}", SCORED_AT: record.get("time")}
         for record in records

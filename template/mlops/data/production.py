@@ -20,7 +20,7 @@ from model.split import REPEAT
 from model.tables import read_mltable
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 AWAITING = ROOT / "data" / "awaiting_labels"
 VISITS = STATE / "visits.json"
@@ -36,7 +36,7 @@ class Sent:
     shifts: tuple[str, ...]
 
 
-def window_rows(client: "Client") -> int:
+def window_rows(client: "MLClient") -> int:
     """Return how many rows a window is expected to hold: all production rows, up to 20,000.
 
     Raises:
@@ -51,7 +51,7 @@ def window_rows(client: "Client") -> int:
 
 
 def invoke(
-    client: "Client",
+    client: "MLClient",
     shifts: Sequence[Shift] = (),
     rows: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -133,7 +133,7 @@ def next_season(contract: Contract) -> pd.DataFrame:
     return later[times < times.min() + pd.Timedelta(days=91)]
 
 
-def deliver_labels(client: "Client") -> int:
+def deliver_labels(client: "MLClient") -> int:
     """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in.
 
     They stand for what your own systems find out about real rows. It is done on the laptop only: on Azure whoever knows

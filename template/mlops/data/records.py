@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops.data.storage import Container
+from mlops.storage import Container
 
 HOUR = "%Y/%m/%d/%H"
 FILE = re.compile(r"(?:.*/)?(?P<hour>\d{4}/\d{2}/\d{2}/\d{2})/[^/]+\.jsonl")

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pandas as pd
 
+from mlops.data.batch_scoring import default_deployment, score_folder
 from mlops.data.records import HOUR
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.moment import now
 from mlops.paths import BATCH_ENDPOINT, ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, read_yaml
 from mlops.refusals.explain import is_missing
-from mlops.rollout.batch import default_deployment, score_folder
+from mlops.workspace import now
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 
 Progress = Callable[[int, int], None]
@@ -60,7 +60,7 @@ class Answer:
 class Scorer:
     """Sends scoring requests to an online endpoint's own address, each in a single request."""
 
-    def __init__(self, client: "Client", endpoint: str, limit: float | None = None):
+    def __init__(self, client: "MLClient", endpoint: str, limit: float | None = None):
         self._client, self._endpoint = client, endpoint
         self._limit = limit or request_limit() + MARGIN
         self._address, self._key = "", ""
@@ -141,7 +141,7 @@ class Scorer:
             yield piece
 
 
-def score(client: "Client", rows: pd.DataFrame, progress: Progress | None = None) -> int:
+def score(client: "MLClient", rows: pd.DataFrame, progress: Progress | None = None) -> int:
     """Send rows to the endpoint and return how many requests it took.
 
     Raises:
@@ -165,7 +165,7 @@ def score(client: "Client", rows: pd.DataFrame, progress: Progress | None = None
     return 1
 
 
-def _send(client: "Client", endpoint: str, rows: pd.DataFrame, progress: Progress | None) -> int:
+def _send(client: "MLClient", endpoint: str, rows: pd.DataFrame, progress: Progress | None) -> int:
     """Send rows to an online endpoint in some twenty requests and return how many there were."""
     size = max(1, min(MOST_ROWS_A_REQUEST, -(-len(rows) // REQUESTS)))
     parts = [rows.iloc[start : start + size] for start in range(0, len(rows), size)]

@@ -15,20 +15,20 @@ import httpx
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.events.dispatched import TAG, Memory
 from mlops.events.triage import DRIFT, MODEL, Decision, Known, Outcome, Project, triage
-from mlops.events.workflow_event import has_no_limits, project_of, recent_retrainings, tags_of, tries_of
-from mlops.moment import now
+from mlops.events.workflow_event import has_no_limits, project_of, recent_retrainings, tries_of
 from mlops.monitoring.runs import Breach, breaches
 from mlops.monitoring.schedule import monitor_name
+from mlops.registry import newest_standing, tags_of
 from mlops.settings import Settings
-from mlops.training.registry import newest_standing
+from mlops.workspace import now
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 Dispatch = tuple[str, dict[str, str]]
 
 
-def poll(client: "Client", settings: Settings, environment: Mapping[str, str]) -> list[tuple[Dispatch, Decision]]:
+def poll(client: "MLClient", settings: Settings, environment: Mapping[str, str]) -> list[tuple[Dispatch, Decision]]:
     """Send a `repository_dispatch` for everything that triage would act on, and return all that was found.
 
     Raises:
@@ -43,7 +43,7 @@ def poll(client: "Client", settings: Settings, environment: Mapping[str, str]) -
 class _Poll:
     """One look around, and what is known while it goes on."""
 
-    def __init__(self, client: "Client", settings: Settings, environment: Mapping[str, str]):
+    def __init__(self, client: "MLClient", settings: Settings, environment: Mapping[str, str]):
         self._client, self._settings, self._environment = client, settings, environment
         self._project: Project = project_of(settings, environment)
         self._now, self._sent = now(client), set[str]()

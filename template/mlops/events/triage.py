@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from mlops.training.registry import newest_standing
+from mlops.registry import newest_standing
 
 DRIFT, MODEL = "drift-detected", "model-registered"
 RETRAINING = re.compile(r"retrain-[0-9a-f]{16}(-[1-9][0-9]?)?")

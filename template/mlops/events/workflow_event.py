@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,13 @@ from mlops.events.triage import (
     triage_deployment,
     triage_retraining,
 )
-from mlops.jobs.jobs import find, listed, status_of
-from mlops.moment import now
-from mlops.refusals.explain import is_missing
+from mlops.jobs.jobs import created_at, find, listed, status_of
+from mlops.registry import rollouts_of
 from mlops.settings import Settings
+from mlops.workspace import now
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 
 # As many tries as a retraining's name has room for.
@@ -78,7 +78,7 @@ def _parse(text: str, where: str) -> Any:
 
 
 def decide(
-    client: "Client", message: Message, wanted: Outcome, settings: Settings, environment: Mapping[str, str]
+    client: "MLClient", message: Message, wanted: Outcome, settings: Settings, environment: Mapping[str, str]
 ) -> Decision:
     """Decide what a message leads to, knowing what the workspace holds.
 
@@ -124,7 +124,7 @@ def has_no_limits(environment: Mapping[str, str]) -> bool:
     return environment.get("MLOPS_NO_LIMITS") == "1"
 
 
-def look_around(client: "Client", project: Project, cause: str | None) -> Known:
+def look_around(client: "MLClient", project: Project, cause: str | None) -> Known:
     """Return what exists already, as far as a decision needs it.
 
     Args:
@@ -138,7 +138,7 @@ def look_around(client: "Client", project: Project, cause: str | None) -> Known:
     return Known(recent | tries_of(client, cause, project.tries), {}, now(client))
 
 
-def tries_of(client: "Client", cause: str, tries: int) -> dict[str, Retraining]:
+def tries_of(client: "MLClient", cause: str, tries: int) -> dict[str, Retraining]:
     """Return the retrainings that a cause has led to; their names are taken one after the other."""
     found: dict[str, Retraining] = {}
     for name in retraining_names(cause, tries):
@@ -149,35 +149,13 @@ def tries_of(client: "Client", cause: str, tries: int) -> dict[str, Retraining]:
     return found
 
 
-def recent_retrainings(client: "Client") -> dict[str, Retraining]:
+def recent_retrainings(client: "MLClient") -> dict[str, Retraining]:
     """Return the retrainings among the newest jobs of the workspace, for the cool-down."""
     return {
         str(job.name): Retraining(status_of(job), created_at(job))
         for job in listed(client)
         if RETRAINING.fullmatch(str(job.name))
     }
-
-
-def rollouts_of(client: "Client", name: str) -> dict[str, str | None]:
-    """Return the versions of a model with the state of their rollout."""
-    return {version: tags.get("rollout") for version, tags in tags_of(client, name).items()}
-
-
-def tags_of(client: "Client", name: str) -> dict[str, dict[str, str]]:
-    """Return the versions of a model with their tags, none if there is no model yet."""
-    try:
-        models = list(client.models.list(name=name))
-    except Exception as error:
-        if not is_missing(error):
-            raise
-        return {}
-    return {str(model.version): dict(model.tags or {}) for model in models if str(model.version).isdecimal()}
-
-
-def created_at(job: Any) -> datetime | None:
-    """Return when a job was created, if it says so."""
-    created: datetime | None = getattr(getattr(job, "creation_context", None), "created_at", None)
-    return created.replace(tzinfo=UTC) if created and created.tzinfo is None else created
 
 
 def report(decision: Decision, environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Submits jobs, finds them, follows them to their end and reads their outputs: one way for the laptop and Azure.
+"""Submits jobs, finds them and reads their outputs: one way for the laptop and Azure.
 
 `jobs.stream` and `jobs.download` are not used: both fail in the pinned SDK where a datastore has no account key.
 """
@@ -6,6 +6,7 @@
 import copy
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from mlops.errors import RunFailedError
 from mlops.refusals.explain import is_missing
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 OUTPUTS = "azureml://datastores/workspaceblobstore/paths/azureml"
 NEWEST = 2000
@@ -35,7 +36,7 @@ def output_path(job: str, output: str) -> str:
     return f"{OUTPUTS}/{job}/{output}"
 
 
-def submit(client: "Client", job: Any, is_new: bool = True) -> str:
+def submit(client: "MLClient", job: Any, is_new: bool = True) -> str:
     """Start a job and return its name.
 
     Args:
@@ -54,7 +55,7 @@ def submit(client: "Client", job: Any, is_new: bool = True) -> str:
         return str(job.name)
 
 
-def find(client: "Client", name: str) -> str | None:
+def find(client: "MLClient", name: str) -> str | None:
     """Return the status of a job, None if there is no job of that name.
 
     A job of a type that the SDK cannot read has the status Unknown.
@@ -77,7 +78,7 @@ def status_of(job: Any) -> str:
 
 
 def listed(
-    client: "Client", parent: str | None = None, limit: int = NEWEST, schedule: str | None = None
+    client: "MLClient", parent: str | None = None, limit: int = NEWEST, schedule: str | None = None
 ) -> Iterator[Any]:
     """Return the newest jobs of the workspace or of a schedule, or a job's children; unreadable ones are left out."""
     if parent:
@@ -99,13 +100,13 @@ def _read(read: Callable[[Any], Any] | None, job: Any) -> Any:
         return None
 
 
-def download_output(client: "Client", job: str, output: str, folder: Path) -> Path:
+def download_output(client: "MLClient", job: str, output: str, folder: Path) -> Path:
     """Copy what a job wrote to one of its outputs into a folder and return that folder.
 
     Raises:
         RunFailedError: there is nothing.
     """
-    from mlops.data.storage import blob_path, container
+    from mlops.storage import blob_path, container
 
     store, prefix = container(client), f"{blob_path(output_path(job, output))}/"
     if not store.names(prefix):
@@ -117,15 +118,7 @@ def download_output(client: "Client", job: str, output: str, folder: Path) -> Pa
     return folder
 
 
-def follow(client: "Client", name: str) -> None:
-    """Show a job's steps until it ends.
-
-    Raises:
-        RunFailedError: it ended in another way than Completed; the message has the step and the link to the studio.
-    """
-    from mlops.display import show_steps
-    from mlops.jobs.watching import COMPLETED, ending, watch
-
-    last = show_steps(watch(client, name))
-    if last.status != COMPLETED:
-        raise RunFailedError(ending(last))
+def created_at(job: Any) -> datetime | None:
+    """Return when a job was created, if it says so."""
+    created: datetime | None = getattr(getattr(job, "creation_context", None), "created_at", None)
+    return created.replace(tzinfo=UTC) if created and created.tzinfo is None else created

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops.errors import RunFailedError, aside
+from mlops.console import warn
+from mlops.errors import RunFailedError
 from mlops.jobs.jobs import listed, status_of
 from mlops.refusals.explain import explained, is_missing, is_passing, refusal_of
-from mlops.workspace import is_laptop
+from mlops.workspace import failure_of, is_local
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 COMPLETED = "Completed"
 # As the SDK's own list of ends has it.
@@ -43,14 +44,14 @@ class Progress:
     reason: str = ""
 
 
-def watch(client: "Client", name: str) -> Iterator[Progress]:
+def watch(client: "MLClient", name: str) -> Iterator[Progress]:
     """Return a job's progress again and again until it ends.
 
     Raises:
         RunFailedError: Azure refuses to say how the job is, or has not answered for too long.
     """
     watcher = _Watcher(client, name)
-    for pause in _pauses(is_laptop(client)):
+    for pause in _pauses(is_local(client)):
         progress = watcher.look()
         if progress is not None:
             yield progress
@@ -77,7 +78,7 @@ def wait(seconds: float) -> None:
 
 
 def _pauses(on_laptop: bool) -> Iterator[float]:
-    pause = 1.0 if on_laptop else 5.0
+    pause = 0.2 if on_laptop else 5.0
     while True:
         yield pause
         pause = pause if on_laptop else min(1.2 * pause, 15.0)
@@ -86,10 +87,11 @@ def _pauses(on_laptop: bool) -> Iterator[float]:
 class _Watcher:
     """Looks at one job and remembers: how often Azure did not answer, the steps seen last, when each was seen first."""
 
-    def __init__(self, client: "Client", name: str):
+    def __init__(self, client: "MLClient", name: str):
         self._client, self._name = client, name
         self._patience, self._told = PATIENCE, False
         self._seen: dict[str, float] = {}
+        self._took: dict[str, float] = {}
         self._inner: dict[str, tuple[Step, ...]] = {}
         self._shown: tuple[Step, ...] = ()
 
@@ -106,7 +108,7 @@ class _Watcher:
             return None
         self._patience = PATIENCE
         self._read_steps()
-        reason = str(getattr(job, "error", None) or "")
+        reason = failure_of(self._client, self._name)
         return Progress(self._name, status_of(job), self._shown, _link(job), reason)
 
     def _bear(self, error: Exception) -> None:
@@ -130,7 +132,7 @@ class _Watcher:
 
     def _tell(self, text: str) -> None:
         if not self._told:
-            aside(text)
+            warn(text)
             self._told = True
 
     def _steps(self, parent: str, depth: int) -> Iterator[Step]:
@@ -152,14 +154,25 @@ class _Watcher:
             return ()
 
     def _seconds(self, child: Any, status: str) -> float:
-        """Return how long a step has taken: by Azure's clock if it has ended, else since it was seen first."""
+        """Return how long a step has taken since it was first seen running.
+
+        A step that ran between two looks took what its own times say. They start when its job was submitted, so they
+        are used for nothing else.
+        """
+        name, moment = str(child.name), time.monotonic()
         if status == "NotStarted":
             return 0.0
-        first = self._seen.setdefault(str(child.name), time.monotonic())
-        created, ended = (getattr(child.creation_context, name, None) for name in ("created_at", "last_modified_at"))
-        if status in ENDED and created and ended:
-            return max(0.0, float((ended - created).total_seconds()))
-        return time.monotonic() - first
+        if status not in ENDED:
+            return moment - self._seen.setdefault(name, moment)
+        if name not in self._took:
+            since = self._seen.get(name)
+            self._took[name] = _between(child.creation_context) if since is None else moment - since
+        return self._took[name]
+
+
+def _between(context: Any) -> float:
+    created, ended = (getattr(context, name, None) for name in ("created_at", "last_modified_at"))
+    return max(0.0, float((ended - created).total_seconds())) if created and ended else 0.0
 
 
 def _created(child: Any) -> float:

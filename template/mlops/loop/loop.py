@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from azureml_metrics.results import MonitorRun, to_json
 from azureml_metrics.signals import State
 from mlops.data.assets import build_data, newest_version
 from mlops.data.production import deliver_labels, invoke
@@ -14,20 +15,21 @@ from mlops.data.shifts import Shift, default_shift
 from mlops.errors import RunFailedError
 from mlops.events.workflow_event import MANY, tries_of
 from mlops.files import read_json, write_json
-from mlops.jobs.jobs import find, follow
+from mlops.jobs.following import follow
+from mlops.jobs.jobs import find
 from mlops.jobs.watching import COMPLETED
-from mlops.local.bridge import Hop, deliver
-from mlops.local.events import Event, breaches, model_registered
-from mlops.local.monitoring import MonitorRun, to_json
 from mlops.monitoring.schedule import needs_labels, rebind_labels, run_monitor
-from mlops.paths import LABELLED_DATA, ROOT, STATE, read_yaml
-from mlops.rollout.deploy import read_rollout, version_to_deploy
-from mlops.settings import load_settings
+from mlops.paths import LABELLED_DATA, STATE, read_yaml
+from mlops.registry import version_to_deploy
+from mlops.rollout.deploy import read_rollout
 from mlops.training.pipeline import TrainingResult, result_of, train
+from mlops.workspace import deliver_events, repeat_registration
 from model.contract import load_contract
 
 if TYPE_CHECKING:
-    from mlops.local.client import LocalClient
+    from azure.ai.ml import MLClient
+
+    from mlops.workspace import Hop
 
 RESULT = STATE / "loop.json"
 PROGRESS = STATE / "loop-progress.json"
@@ -94,7 +96,7 @@ def load_progress(shift: Shift | None) -> Progress:
     return Progress(shift or default_shift(load_contract()), regime=regime)
 
 
-def run_loop(client: "LocalClient", progress: Progress, report: Report) -> Outcome:
+def run_loop(client: "MLClient", progress: Progress, report: Report) -> Outcome:
     """Run the stages that are left and return how the loop ended."""
     loop = Loop(client, progress, report)
     try:
@@ -114,9 +116,8 @@ def run_loop(client: "LocalClient", progress: Progress, report: Report) -> Outco
 class Loop:
     """The stages, one method each."""
 
-    def __init__(self, client: "LocalClient", progress: Progress, report: Report):
+    def __init__(self, client: "MLClient", progress: Progress, report: Report):
         self._client, self._progress, self._report = client, progress, report
-        self._workspace = load_settings().azure.workspace_name
 
     @contextmanager
     def running(self, stage: Stage) -> Iterator[None]:
@@ -150,10 +151,13 @@ class Loop:
         _training_facts(stage, train(self._client))
 
     def deploy(self, stage: Stage) -> None:
-        """That the model was registered starts its rollout, for whose reference the monitor is calibrated first."""
+        """The ModelRegistered event starts the deploy workflow, which first calibrates the monitor."""
         model = version_to_deploy(self._client, None)
-        self._deliver(stage, [model_registered(self._workspace, str(model.name), str(model.version))])
-        stage.facts |= read_rollout(str(model.version))
+        name, version = str(model.name), str(model.version)
+        # It has arrived already if this loop was interrupted, or if an earlier one has deployed the champion.
+        repeat_registration(self._client, name, version)
+        self._deliver(stage, f"models/{name}:{version}")
+        stage.facts |= read_rollout(version)
 
     def quiet(self, stage: Stage) -> None:
         """Production as the model knows it: no alert."""
@@ -168,7 +172,7 @@ class Loop:
     def retrain(self, stage: Stage) -> None:
         """Train on old and newly labelled rows; the gate decides."""
         breach = self._stage("breach").facts
-        job = self._deliver(stage, list(breaches(self._workspace, breach["run"], breach["tags"])))
+        job = self._deliver(stage, breach["run"])
         # The poll does not report what an interrupted loop has handled.
         job = job or next((name for name, one in tries_of(self._client, breach["run"], MANY).items() if one.counts), "")
         if not job:
@@ -206,17 +210,17 @@ class Loop:
         stage.facts |= {"alerts": alerts, "state": run.state, "tags": run.tags}
         return run
 
-    def _deliver(self, stage: Stage, events: list[Event]) -> str:
-        """Send events the way they take on Azure and GitHub, and return the retraining that they have led to, if any.
+    def _deliver(self, stage: Stage, about: str) -> str:
+        """Deliver what a run or a model has raised, and return the retraining that it has led to, if any.
 
         Raises:
             RunFailedError: a hop failed.
         """
         hops: list[Hop] = []
         failed: Hop | None = None
-        for event in events:
-            hops += deliver(event, ROOT, STATE, follow=lambda hop: self._say(f"{hop.hop}: {hop.outcome}"))
-            failed = next((hop for hop in hops if not hop.ok), None)
+        for delivered in deliver_events(self._client, lambda hop: self._say(f"{hop.hop}: {hop.outcome}"), about):
+            hops += delivered
+            failed = next((hop for hop in delivered if not hop.ok), None)
             if failed:
                 # Another event of the same breach would only try the same again.
                 break

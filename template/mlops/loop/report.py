@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops.display import OUTCOMES, told_alerts
 from mlops.files import write_text
 from mlops.loop import charts as pictures
+from mlops.loop.display import OUTCOMES, told_alerts
 from mlops.paths import STATE, model_name
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from mlops.paths import ROOT, read_yaml
 from mlops.refusals.explain import is_missing
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 # What the SDK leaves out of a component's code.
 CACHES = "__pycache__"
 
 
-def bind_components(client: "Client", monitor: dict[str, Any]) -> None:
+def bind_components(client: "MLClient", monitor: dict[str, Any]) -> None:
     """Register the project's components that a monitor names, and name them in its definition by id."""
     ids: dict[str, str] = {}
     for part, key, name in list(_references(monitor["create_monitor"])):
@@ -29,7 +29,7 @@ def bind_components(client: "Client", monitor: dict[str, Any]) -> None:
             part[key] = f"azureml:{ids[name]}" if key == "component_id" else ids[name]
 
 
-def register_component(client: "Client", definition: Path) -> str:
+def register_component(client: "MLClient", definition: Path) -> str:
     """Register a component under a version that its content decides, and return its id.
 
     A version is thus one specification and one code for ever, on the laptop and on Azure. Azure changes none.

@@ -12,10 +12,10 @@ from mlops.paths import REFERENCE_DATA, read_yaml
 from mlops.refusals.explain import is_missing
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 
-def register_reference(client: "Client", model: Any) -> None:
+def register_reference(client: "MLClient", model: Any) -> None:
     """Register the reference that a model version's training job wrote, under the model's version.
 
     Raises:
@@ -39,6 +39,6 @@ def register_reference(client: "Client", model: Any) -> None:
         register(client, data)
 
 
-def read_reference(client: "Client", version: str) -> pd.DataFrame:
+def read_reference(client: "MLClient", version: str) -> pd.DataFrame:
     """Return the rows that the monitor of a model version compares with."""
     return read_asset(client, str(read_yaml(REFERENCE_DATA)["name"]), version)

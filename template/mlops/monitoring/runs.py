@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlops.events.workflow_event import created_at
-from mlops.jobs.jobs import listed, status_of
+from mlops.jobs.jobs import created_at, listed, status_of
 from mlops.refusals.explain import is_missing
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
 # A monitor's runs are younger than this when the poll meets them, even after a day without polls.
@@ -38,7 +37,7 @@ class Breach:
     status: str
 
 
-def breaches(client: "Client", monitor: str, signal_prefix: str, now: datetime) -> Iterator[Breach]:
+def breaches(client: "MLClient", monitor: str, signal_prefix: str, now: datetime) -> Iterator[Breach]:
     """Return the recent breaches of a monitor whose signals' names begin with a prefix."""
     for root in roots(client, monitor, now):
         for run in (root, *descendants(client, str(root.name))):
@@ -48,7 +47,7 @@ def breaches(client: "Client", monitor: str, signal_prefix: str, now: datetime) 
                 yield Breach(str(root.name), str(run.name), signal, status_of(run))
 
 
-def roots(client: "Client", monitor: str, now: datetime) -> list[Any]:
+def roots(client: "MLClient", monitor: str, now: datetime) -> list[Any]:
     """Return the recent runs of a monitor, in any order.
 
     The service is asked for the jobs of this schedule. That is documented for schedules of jobs, not for monitors, so
@@ -63,7 +62,7 @@ def roots(client: "Client", monitor: str, now: datetime) -> list[Any]:
     return [job for job in _recent(listed(client), now) if _mentions(job, monitor)]
 
 
-def descendants(client: "Client", root: str) -> Iterator[Any]:
+def descendants(client: "MLClient", root: str) -> Iterator[Any]:
     """Return the runs under a run, level by level, down to a depth and up to a number of them."""
     left, level = RUNS, [root]
     for _ in range(DEPTH):
@@ -78,7 +77,7 @@ def descendants(client: "Client", root: str) -> Iterator[Any]:
         level = below
 
 
-def _children(client: "Client", parent: str) -> list[Any]:
+def _children(client: "MLClient", parent: str) -> list[Any]:
     from azure.ai.ml.exceptions import JobException
 
     try:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from azure.ai.ml.entities import MonitorSchedule
 
+from mlops.console import warn
 from mlops.data.assets import newest_version
-from mlops.errors import RunFailedError, WrongInputError, aside
+from mlops.errors import RunFailedError, WrongInputError
+from mlops.jobs.watching import ENDED, watch
 from mlops.monitoring.components import bind_components
 from mlops.paths import LABELS, REFERENCE_DATA, ROOT, model_name, read_yaml
 from mlops.refusals.explain import is_missing
+from mlops.workspace import failure_of, flush, last_monitor_run, monitor_run
 
 if TYPE_CHECKING:
-    from mlops.local.client import LocalClient
-    from mlops.local.monitoring import MonitorRun
+    from azure.ai.ml import MLClient
+
+    from azureml_metrics.results import MonitorRun
     from mlops.monitoring.calibrate import Calibration
-    from mlops.workspace import Client
 
 COLLECTED = re.compile(r"^(azureml:.+)-model-[A-Za-z0-9]+-(model_inputs|model_outputs):1$")
 ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(:(?P<version>[^:@/]+)|@latest)")
@@ -33,7 +36,7 @@ def monitor_name() -> str:
     return str(read_yaml(monitor_file())["name"])
 
 
-def bound_definition(client: "Client", deployment: str, version: str) -> dict[str, Any]:
+def bound_definition(client: "MLClient", deployment: str, version: str) -> dict[str, Any]:
     """Return the monitor's YAML, bound to a deployment, its collected rows and the reference of a model version.
 
     Components are registered and named by the version of what they are now; labels by their newest version.
@@ -58,7 +61,7 @@ def bound_definition(client: "Client", deployment: str, version: str) -> dict[st
     return definition
 
 
-def bound_schedule(client: "Client", deployment: str, version: str) -> MonitorSchedule:
+def bound_schedule(client: "MLClient", deployment: str, version: str) -> MonitorSchedule:
     """Return the schedule that the SDK makes of the bound YAML."""
     schedule: MonitorSchedule = MonitorSchedule._load(
         data=bound_definition(client, deployment, version), yaml_path=monitor_file()
@@ -66,14 +69,14 @@ def bound_schedule(client: "Client", deployment: str, version: str) -> MonitorSc
     return schedule
 
 
-def bind(client: "Client", deployment: str, version: str) -> str:
+def bind(client: "MLClient", deployment: str, version: str) -> str:
     """Create or re-bind the schedule and return its name; a second call changes nothing."""
     schedule = bound_schedule(client, deployment, version)
     client.schedules.begin_create_or_update(schedule).result()
     return str(schedule.name)
 
 
-def rebind_labels(client: "Client") -> str | None:
+def rebind_labels(client: "MLClient") -> str | None:
     """Bind the monitor to the newest version of the labels, leave the rest of it as it is, and return that version.
 
     A schedule keeps the data it was made with: labels that come in later count only after this. Nothing happens, and
@@ -102,26 +105,25 @@ def rebind_labels(client: "Client") -> str | None:
     return newest
 
 
-def run_monitor(client: "LocalClient") -> "MonitorRun":
+def run_monitor(client: "MLClient") -> "MonitorRun":
     """Run the monitor once over the rows since its last run.
 
     Raises:
         WrongInputError: no deployment is monitored yet.
         RunFailedError: a component of the monitor failed.
     """
-    from azure.ai.ml.exceptions import JobException
-    from azure.core.exceptions import ResourceNotFoundError
-
-    if not client.flush():
-        aside("Not every row that was scored has been collected: this run measures those that have.")
-    try:
-        return client.schedules.result(client.schedules.trigger(monitor_name()).job_name)
-    except ResourceNotFoundError as error:
-        raise WrongInputError(
-            f"There is no monitor {monitor_name()} yet: run `mlops deploy` first. ({error})"
-        ) from error
-    except JobException as error:
-        raise RunFailedError(str(error)) from error
+    if not flush(client):
+        warn("Not every row that was scored has been collected: this run measures those that have.")
+    if _existing_schedule(client) is None:
+        raise WrongInputError(f"There is no monitor {monitor_name()} yet: run `mlops deploy` first.")
+    job = str(client.schedules.trigger(monitor_name()).job_name)
+    for last in watch(client, job):
+        if last.status in ENDED:
+            break
+    problem = failure_of(client, job)
+    if problem:
+        raise RunFailedError(problem)
+    return monitor_run(client, job)
 
 
 def refuse_unmeasured(run: "MonitorRun") -> None:
@@ -143,7 +145,7 @@ def refuse_unmeasured(run: "MonitorRun") -> None:
         )
 
 
-def calibrate_monitor(client: "Client", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
+def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
     """Calibrate the monitor to the reference of a model version, the champion's without one, and write its YAML.
 
     Raises:
@@ -153,7 +155,7 @@ def calibrate_monitor(client: "Client", version: str | None = None, runs_per_ala
     from mlops.data.production import window_rows
     from mlops.monitoring.calibrate import calibrate, write_thresholds
     from mlops.monitoring.reference import read_reference, register_reference
-    from mlops.rollout.deploy import version_to_deploy
+    from mlops.registry import version_to_deploy
     from model.contract import load_contract
 
     model = version_to_deploy(client, version)
@@ -179,15 +181,13 @@ def needs_labels() -> bool:
     return any("ground_truth" in (signal.get("input_data") or {}) for signal in signals)
 
 
-def last_window(client: "Client") -> tuple[datetime, datetime] | None:
+def last_window(client: "MLClient") -> tuple[datetime, datetime] | None:
     """Return the window of the monitor's last run; on Azure it is not asked for, and the last day stands for it."""
-    from mlops.local.client import LocalClient
-
-    run = client.schedules.last_result(monitor_name()) if isinstance(client, LocalClient) else None
+    run = last_monitor_run(client, monitor_name())
     return (datetime.fromisoformat(run.start), datetime.fromisoformat(run.end)) if run else None
 
 
-def _existing_schedule(client: "Client") -> Any:
+def _existing_schedule(client: "MLClient") -> Any:
     try:
         return client.schedules.get(monitor_name())
     except Exception as error:
@@ -196,7 +196,7 @@ def _existing_schedule(client: "Client") -> Any:
         return None
 
 
-def _id_of(client: "Client", path: str) -> str:
+def _id_of(client: "MLClient", path: str) -> str:
     """Return the id of the data asset that a path names, the newest version of the labels; other paths stay.
 
     Raises:

@@ -3,21 +3,23 @@
 from mlops.data.assets import build_data, read_asset
 from mlops.data.production import usual_rows
 from mlops.data.scoring import request_text, score
-from mlops.data.storage import blob_path, container
-from mlops.jobs.jobs import follow, prepare
+from mlops.jobs.following import follow
+from mlops.jobs.jobs import prepare
 from mlops.monitoring.calibrate import calibrate, set_thresholds
 from mlops.monitoring.reference import read_reference, register_reference
 from mlops.monitoring.schedule import bound_schedule, monitor_file
 from mlops.notebooks.charts import distributions, drift_by_day, ratios, target, volumes
 from mlops.notebooks.explore import alarms, differences, last_days, measure, wait_for_rows
 from mlops.notebooks.session import connect
-from mlops.notebooks.simulated_days import Drift, features_by_weight, next_day, production_day
+from mlops.notebooks.simulated_days import Drift, features_by_weight, production_day
 from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, PIPELINE, ROOT, TRAINING_ENVIRONMENT, read_yaml
+from mlops.registry import version_to_deploy
 from mlops.rollout.batch import load_deployment as load_batch_deployment
-from mlops.rollout.deploy import version_to_deploy
 from mlops.rollout.online import load_deployment as load_online_deployment
 from mlops.rollout.plan import deployment_name
+from mlops.storage import blob_path, container
 from mlops.training.pipeline import git_commit, load_pipeline, register_environment, result_of
+from mlops.workspace import end_day as next_day
 
 __all__ = [
     "BATCH_ENDPOINT",

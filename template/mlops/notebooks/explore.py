@@ -10,16 +10,17 @@ import pandas as pd
 from azureml_metrics.columns import MetricsError
 from azureml_metrics.drift import METRICS_IN_YAML
 from azureml_metrics.signals import Tables, compute
+from mlops.console import warn
 from mlops.data.collected import scored_rows
 from mlops.data.records import Warn
-from mlops.errors import RunFailedError, aside
-from mlops.moment import now
+from mlops.errors import RunFailedError
 from mlops.monitoring.calibrate import BELOW, PREDICTION, compared_columns
+from mlops.workspace import now
 from model.contract import Contract
 from model.split import REPEAT
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 DAY = "day"
 LOOK_BACK = timedelta(days=7)
@@ -27,7 +28,7 @@ LOOK_AGAIN_AFTER = 15.0
 SMALLER_IS_WORSE = {METRICS_IN_YAML[name] for name in BELOW}
 
 
-def wait_for_rows(client: "Client", contract: Contract, sent: pd.DataFrame, patience: float = 900.0) -> pd.DataFrame:
+def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, patience: float = 900.0) -> pd.DataFrame:
     """Return what was collected of the rows sent, in their order, as soon as all is there: on Azure that takes minutes.
 
     Raises:
@@ -46,7 +47,7 @@ def wait_for_rows(client: "Client", contract: Contract, sent: pd.DataFrame, pati
         time.sleep(LOOK_AGAIN_AFTER if len(arrived) == 0 else 1.0)
 
 
-def last_days(client: "Client", contract: Contract, days: int) -> pd.DataFrame:
+def last_days(client: "MLClient", contract: Contract, days: int) -> pd.DataFrame:
     """Return the rows of the last days that were sent, with their `day`, from 1 on.
 
     A day is told by the number of the visit in its rows' identifiers: on Azure several may be sent within one hour.
@@ -65,7 +66,7 @@ def last_days(client: "Client", contract: Contract, days: int) -> pd.DataFrame:
     return rows.sort_values([DAY, contract.id_column], ignore_index=True)
 
 
-def _collected(client: "Client", contract: Contract, look_back: timedelta, warn: Warn = aside) -> pd.DataFrame:
+def _collected(client: "MLClient", contract: Contract, look_back: timedelta, warn: Warn = warn) -> pd.DataFrame:
     moment = now(client)
     return scored_rows(client, contract, moment - look_back, moment + timedelta(minutes=1), warn)
 

@@ -4,18 +4,15 @@ import logging
 import warnings
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from mlops import display
-from mlops import workspace as client
+from mlops import workspace
 from mlops.workspace import Target
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 
-def connect(target: Target | None = None) -> "Client":
-    """Return a client of the laptop's emulator or of the Azure ML workspace: the two answer to the same calls.
+def connect(target: Target | None = None) -> "MLClient":
+    """Return a client of the laptop's workspace or of the one on Azure: both are the SDK's own.
 
     Args:
         target: where to act; without one, what the environment variable MLOPS_TARGET says, else the laptop.
@@ -26,6 +23,4 @@ def connect(target: Target | None = None) -> "Client":
     # The SDK warns on every load which of its classes are experimental.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    # A notebook keeps every frame of an animation: only the last one is wanted there.
-    display.console = Console(force_terminal=False, force_jupyter=False, width=100)
-    return client.connect(target)
+    return workspace.connect(target)

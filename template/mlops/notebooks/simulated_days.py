@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,11 +9,7 @@ import pandas as pd
 from mlops.data.production import next_visit, usual_rows, visiting
 from mlops.data.shifts import telling_features
 from mlops.errors import WrongInputError
-from mlops.paths import STATE
 from model.contract import Contract
-
-if TYPE_CHECKING:
-    from mlops.workspace import Client
 
 MOST_ROWS = 1000
 BUSY = (0.7, 1.0)
@@ -69,16 +64,6 @@ def production_day(contract: Contract, day: int, drifts: Sequence[Drift] = (), m
     for drift in drifts:
         window[drift.feature] = _drifted(window[drift.feature], drift.on(day), usual[drift.feature], contract)
     return window[[contract.id_column, *contract.features]]
-
-
-def next_day(client: "Client") -> None:
-    """End a day on the laptop, where an hour stands for it: the clock moves on. A workspace's time passes by itself."""
-    from mlops.local import clock
-    from mlops.local.client import LocalClient
-
-    if isinstance(client, LocalClient):
-        client.flush()
-        clock.advance(STATE)
 
 
 def _drifted(values: pd.Series, amount: float, usual: pd.Series, contract: Contract) -> pd.Series:

@@ -1,4 +1,4 @@
-"""The batch endpoint: its part in a rollout, which scores a sample before it is the default, and scoring of rows."""
+"""The batch endpoint in a rollout: a new deployment scores a sample before it becomes the default."""
 
 import json
 import tempfile
@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from azure.ai.ml import Input, Output, load_batch_endpoint
-from azure.ai.ml.constants._endpoint import EndpointInvokeFields
+from azure.ai.ml import load_batch_endpoint
 from azure.ai.ml.entities._load_functions import load_model_batch_deployment
 
-from mlops.data.storage import blob_path, container
+from mlops.data.batch_scoring import default_deployment, invoke
 from mlops.errors import RunFailedError
-from mlops.jobs.jobs import follow, status_of
+from mlops.jobs.following import follow
+from mlops.jobs.jobs import status_of
 from mlops.paths import BATCH_DEPLOYMENT, BATCH_ENDPOINT, TRAINING_ENVIRONMENT
 from mlops.refusals.explain import is_missing
 from mlops.rollout.plan import Serving, deployment_name
 from mlops.rollout.protocol import NotFitError, bring_up
 from mlops.rollout.smoke import SmokeTest, load_smoke_test
+from mlops.storage import blob_path, container
 from mlops.training.pipeline import register_environment
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
-SCORED = "azureml://datastores/workspaceblobstore/paths/scored"
 SMOKE_TESTS = "azureml://datastores/workspaceblobstore/paths/smoke-tests"
 
 
@@ -36,7 +36,7 @@ class Batch:
     # A default is all or nothing.
     share: int | None = None
 
-    def __init__(self, client: "Client", model: Any, cleanup: ExitStack):
+    def __init__(self, client: "MLClient", model: Any, cleanup: ExitStack):
         self._client, self._model = client, model
         self._new = deployment_name(str(model.version))
         self.name = str(_ensure_endpoint(client).name)
@@ -108,52 +108,7 @@ class Batch:
         return _predictions(self._client, target, job)
 
 
-def score_folder(client: "Client", endpoint: str, rows: pd.DataFrame, hour: str) -> None:
-    """Score rows; what comes out lies in the scored folder's `hour`, where the monitor looks for it.
-
-    Raises:
-        RunFailedError: the scoring failed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        rows.to_json(Path(folder) / "rows.jsonl", orient="records", lines=True, force_ascii=False)
-        target = f"{SCORED}/{endpoint}/{hour}/{uuid.uuid4().hex}.jsonl"
-        # On the laptop the job reads the folder itself: it stays until the job has ended.
-        try:
-            follow(client, invoke(client, endpoint, Path(folder), target))
-        except RunFailedError as error:
-            raise RunFailedError(f"The batch endpoint {endpoint} could not score the rows. {error}") from error
-
-
-def invoke(client: "Client", endpoint: str, rows: Path, target: str, deployment: str | None = None) -> str:
-    """Have a folder of rows scored into a file of the workspace's store and return the job's name.
-
-    Raises:
-        RunFailedError: the endpoint refused, in a way that the SDK cannot read.
-    """
-    try:
-        job = client.batch_endpoints.invoke(
-            endpoint_name=endpoint,
-            deployment_name=deployment,
-            input=Input(type="uri_folder", path=str(rows)),
-            outputs={"score": Output(type="uri_file", path=target)},
-        )
-    except (AttributeError, TypeError) as error:
-        # What the SDK makes of status 408, and of an error that is a text.
-        raise RunFailedError(f"The batch endpoint {endpoint} refused to start a job: {error}") from error
-    finally:
-        # The SDK would send the deployment's name with every later request of this process.
-        EndpointInvokeFields.DEFAULT_HEADER.pop(EndpointInvokeFields.MODEL_DEPLOYMENT, None)
-    return str(job.name)
-
-
-def default_deployment(endpoint: Any) -> str | None:
-    """Return the name of a batch endpoint's default deployment, None without one."""
-    defaults = endpoint.defaults or {}
-    name = defaults.get("deployment_name") if isinstance(defaults, dict) else defaults.deployment_name
-    return str(name) if name else None
-
-
-def load_deployment(client: "Client", model: Any) -> Any:
+def load_deployment(client: "MLClient", model: Any) -> Any:
     """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
     deployment = load_model_batch_deployment(BATCH_DEPLOYMENT)
     deployment.name = deployment_name(str(model.version))
@@ -162,7 +117,7 @@ def load_deployment(client: "Client", model: Any) -> Any:
     return deployment
 
 
-def _predictions(client: "Client", target: str, job: str) -> list[Any]:
+def _predictions(client: "MLClient", target: str, job: str) -> list[Any]:
     """Return the predictions that a job wrote to a file, or into files below it.
 
     Raises:
@@ -179,7 +134,7 @@ def _predictions(client: "Client", target: str, job: str) -> list[Any]:
         raise NotFitError(f"its job {job} wrote {lines[0][:200]!r}, which holds no prediction") from error
 
 
-def _ensure_endpoint(client: "Client") -> Any:
+def _ensure_endpoint(client: "MLClient") -> Any:
     definition = load_batch_endpoint(BATCH_ENDPOINT)
     try:
         return client.batch_endpoints.get(name=str(definition.name))

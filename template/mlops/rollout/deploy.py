@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
 
-from mlops.errors import RunFailedError, WrongInputError
+from mlops.errors import RunFailedError
 from mlops.files import read_json, write_json
 from mlops.lock import alone
 from mlops.monitoring.reference import register_reference
 from mlops.monitoring.schedule import bind
-from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, STATE, model_name
-from mlops.refusals.explain import explained, is_missing
+from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, STATE
+from mlops.refusals.explain import explained
+from mlops.registry import version_to_deploy
 from mlops.rollout.plan import Outcome, deployment_name
 from mlops.rollout.protocol import Endpoint, Rollout, TrafficChange, roll_out
 from mlops.settings import RolloutSettings, load_settings
-from mlops.training.registry import newest_standing
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 Say = Callable[[str], None]
 
@@ -39,7 +39,7 @@ class RolloutResult:
 
 
 def deploy(
-    client: "Client", version: str | None = None, settings: RolloutSettings | None = None, say: Say = print
+    client: "MLClient", version: str | None = None, settings: RolloutSettings | None = None, say: Say = print
 ) -> RolloutResult:
     """Have a model version serve on every endpoint, after tests that leave the old one serving.
 
@@ -66,7 +66,7 @@ def deploy(
         return result
 
 
-def _roll_out(client: "Client", model: Any, settings: RolloutSettings, say: Say) -> RolloutResult:
+def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, say: Say) -> RolloutResult:
     number = str(model.version)
     register_reference(client, model)
     with ExitStack() as cleanup:
@@ -108,7 +108,9 @@ def _record(version: str) -> Path:
     return STATE / "rollouts" / f"{version}.json"
 
 
-def _endpoints(client: "Client", model: Any, settings: RolloutSettings, say: Say, cleanup: ExitStack) -> list[Endpoint]:
+def _endpoints(
+    client: "MLClient", model: Any, settings: RolloutSettings, say: Say, cleanup: ExitStack
+) -> list[Endpoint]:
     """Return the endpoints that the project has."""
     endpoints: list[Endpoint] = []
     if BATCH_ENDPOINT.exists():
@@ -122,28 +124,7 @@ def _endpoints(client: "Client", model: Any, settings: RolloutSettings, say: Say
     return endpoints
 
 
-def version_to_deploy(client: "Client", wanted: str | None) -> Any:
-    """Return the wanted model version, or the newest whose rollout has not failed.
-
-    Raises:
-        WrongInputError: there is none.
-    """
-    name = model_name()
-    try:
-        if wanted:
-            return client.models.get(name, version=wanted)
-        known = {str(model.version): model for model in client.models.list(name=name) if str(model.version).isdecimal()}
-    except Exception as error:
-        if not is_missing(error):
-            raise
-        raise WrongInputError(f"There is no model {name}{f' with version {wanted}' if wanted else ''}.") from error
-    newest = newest_standing({version: (model.tags or {}).get("rollout") for version, model in known.items()})
-    if newest is None:
-        raise WrongInputError(f"There is no version of the model {name} to deploy: run `mlops train` first.")
-    return known[newest]
-
-
-def refuse_failed(result: RolloutResult) -> None:
+def raise_if_rolled_back(result: RolloutResult) -> None:
     """Turn a rollout that was taken back into a failed run.
 
     Raises:
@@ -153,7 +134,7 @@ def refuse_failed(result: RolloutResult) -> None:
         raise RunFailedError(f"{result.deployment} was taken back and tagged rollout=failed: {result.reason}")
 
 
-def _tag(client: "Client", model: Any, result: RolloutResult) -> None:
+def _tag(client: "MLClient", model: Any, result: RolloutResult) -> None:
     """Note on the version how its rollout ended.
 
     Raises:

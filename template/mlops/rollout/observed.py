@@ -1,21 +1,16 @@
-"""Reads what a deployment's callers got: on Azure from Azure Monitor, on the laptop from the endpoint's router."""
+"""Reads from Azure Monitor what a deployment's callers got."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import RunFailedError
 from mlops.rollout.plan import Observed
-from mlops.workspace import is_laptop
+from mlops.workspace import access
 
 if TYPE_CHECKING:
-    from mlops.local.client import LocalClient
-    from mlops.workspace import Client
-
-# Returns what was observed since the source was made.
-Source = Callable[[], Observed]
+    pass
 
 API_VERSION = "2023-10-01"
 # 424 is the model's own error: its status is a dimension of its own, and 4xx there is the caller's fault.
@@ -24,36 +19,6 @@ MODEL_ERROR, TOO_SLOW = "424", "408"
 
 class NotObservableError(Exception):
     """What callers got cannot be read; the message says why. It does not mean that all is well."""
-
-
-def source(client: "Client", endpoint: Any, deployment: str) -> Source:
-    """Return what tells of the requests that a deployment gets from now on.
-
-    Args:
-        client: the client.
-        endpoint: the online endpoint's entity.
-        deployment: the deployment's name.
-    """
-    if is_laptop(client):
-        return _of_router(client, str(endpoint.name), deployment)  # type: ignore[arg-type]
-    return AzureMonitor(client, str(endpoint.id), deployment)
-
-
-def _of_router(client: "LocalClient", endpoint: str, deployment: str) -> Source:
-    started = time.monotonic()
-
-    def observe() -> Observed:
-        from azure.core.exceptions import AzureError
-
-        try:
-            seen = client.online_deployments.statistics(deployment, endpoint, last_seconds=time.monotonic() - started)
-        except AzureError as error:
-            raise NotObservableError(str(error)) from error
-        slowest = None if seen.p95_seconds is None else 1000 * seen.p95_seconds
-        # A request that the model refused or that was one too many is not the deployment's fault.
-        return Observed(seen.requests - seen.bad_requests - seen.rejected, seen.errors, slowest)
-
-    return observe
 
 
 class AzureMonitor:
@@ -121,9 +86,9 @@ def _pipeline(client: Any) -> Any:
     from azure.core import PipelineClient
     from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 
-    address = _manager(client)
-    signing = BearerTokenCredentialPolicy(client._credential, f"{address}/.default")
-    return PipelineClient(address, policies=[RetryPolicy(retry_total=2), signing])
+    address, given = _manager(client), access(client)
+    signing = BearerTokenCredentialPolicy(given.pop("credential"), f"{address}/.default")
+    return PipelineClient(address, policies=[RetryPolicy(retry_total=2), signing], **given)
 
 
 def _manager(client: Any) -> str:

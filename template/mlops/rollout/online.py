@@ -12,16 +12,17 @@ from azure.ai.ml import load_online_deployment, load_online_endpoint
 from mlops.data.scoring import Scorer
 from mlops.paths import ONLINE_DEPLOYMENT, ONLINE_ENDPOINT, SERVING_ENVIRONMENT
 from mlops.refusals.explain import is_missing
-from mlops.rollout.observed import NotObservableError, Source, source
-from mlops.rollout.plan import Limits, Probe, Serving, deployment_name, is_hopeless, verdict, verdict_of_callers
+from mlops.rollout.observed import AzureMonitor, NotObservableError
+from mlops.rollout.plan import Probe, Serving, deployment_name, is_hopeless, verdict, verdict_of_callers
 from mlops.rollout.protocol import NotFitError, bring_up
 from mlops.rollout.smoke import SmokeTest, load_smoke_test
+from mlops.settings import Limits, RolloutSettings
 from mlops.training.pipeline import register_environment
-from mlops.workspace import is_laptop
+from mlops.workspace import is_local
 
 if TYPE_CHECKING:
-    from mlops.settings import RolloutSettings
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
+
 
 BROKEN, DELETING = ("failed", "canceled"), "deleting"
 SECONDS_BETWEEN_LOOKS = {True: 0.5, False: 15.0}
@@ -31,7 +32,12 @@ class Online:
     """The online endpoint, in the rollout of one model version."""
 
     def __init__(
-        self, client: "Client", model: Any, settings: "RolloutSettings", say: Callable[[str], None], cleanup: ExitStack
+        self,
+        client: "MLClient",
+        model: Any,
+        settings: RolloutSettings,
+        say: Callable[[str], None],
+        cleanup: ExitStack,
     ):
         self._client, self._model, self._settings, self._say = client, model, settings, say
         self._new = deployment_name(str(model.version))
@@ -77,8 +83,8 @@ class Online:
         endpoint = self._client.online_endpoints.get(name=self.name)
         if not self.look().share(self._new):
             return
-        seconds = self._settings.watch_seconds(is_laptop(self._client))
-        observe = source(self._client, endpoint, self._new)
+        seconds = self._settings.watch_seconds(is_local(self._client))
+        observe = AzureMonitor(self._client, str(endpoint.id), self._new)
         self._probe_often()
         if seconds:
             self._say(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
@@ -97,14 +103,14 @@ class Online:
         """Delete a deployment."""
         self._client.online_deployments.begin_delete(name=name, endpoint_name=self.name).result()
 
-    def _watch_callers(self, observe: Source, seconds: float, limits: Limits) -> None:
+    def _watch_callers(self, observe: AzureMonitor, seconds: float, limits: Limits) -> None:
         """Judge by what callers get until the time is over, with a probe at each look.
 
         What cannot be read is said aloud, and the probes alone have decided.
         """
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            time.sleep(min(SECONDS_BETWEEN_LOOKS[is_laptop(self._client)], left))
+            time.sleep(min(SECONDS_BETWEEN_LOOKS[is_local(self._client)], left))
             try:
                 seen = observe()
             except NotObservableError as error:
@@ -146,7 +152,7 @@ def serving(deployments: list[Any], traffic: Mapping[str, Any]) -> Serving:
     return Serving(names, frozenset(name for name in names if state[name] in BROKEN), shares)
 
 
-def load_deployment(client: "Client", model: Any) -> Any:
+def load_deployment(client: "MLClient", model: Any) -> Any:
     """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
     deployment = load_online_deployment(ONLINE_DEPLOYMENT)
     deployment.name = deployment_name(str(model.version))
@@ -160,7 +166,7 @@ def _refuse(problem: str | None) -> None:
         raise NotFitError(problem)
 
 
-def _ensure_endpoint(client: "Client") -> Any:
+def _ensure_endpoint(client: "MLClient") -> Any:
     definition = load_online_endpoint(ONLINE_ENDPOINT)
     try:
         return client.online_endpoints.get(name=str(definition.name))

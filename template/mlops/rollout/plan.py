@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from mlops.settings import Limits
+
 LONGEST_NAME = 32
 
 
@@ -105,14 +107,6 @@ class Observed:
     requests: float
     failures: float
     p95_milliseconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most that a new deployment may fail and take while it has a share of the traffic."""
-
-    error_rate: float = 0.0
-    milliseconds: float = 1000.0
 
 
 def deployment_name(version: str) -> str:

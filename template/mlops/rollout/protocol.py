@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from azure.core.exceptions import AzureError
 
-from mlops.errors import RunFailedError, aside
+from mlops.console import warn
+from mlops.errors import RunFailedError
 from mlops.refusals.explain import code_of, explained
 from mlops.rollout.plan import PHASES, Action, Phase, Serving, Step, back, deployment_name, forward
 
@@ -121,7 +122,7 @@ class Rollout:
             try:
                 self._do(step)
             except Exception as error:
-                aside(f"{self._new} could not be deleted and stands without traffic. {explained(error)}")
+                warn(f"{self._new} could not be deleted and stands without traffic. {explained(error)}")
 
     def _do(self, step: Step) -> None:
         self._done.add(step.action)
@@ -197,7 +198,7 @@ def _take_back(rollouts: list[Rollout], why: str) -> None:
             if rollout.may_have_traffic:
                 failed.append(f"The traffic of {rollout.name} could not be put back. {explained(error)}")
             else:
-                aside(f"What the rollout left at {rollout.name} could not be removed. {explained(error)}")
+                warn(f"What the rollout left at {rollout.name} could not be removed. {explained(error)}")
     if failed:
         advice = "Run `mlops deploy` again, or set the traffic in the studio."
         raise RunFailedError(" ".join([why, *failed, advice]))
@@ -236,7 +237,7 @@ def bring_up(begin: Callable[[], Any]) -> None:
     try:
         poller.result()
     except Exception as error:
-        said = str(getattr(error, "message", None) or error)
+        said = str(getattr(getattr(error, "error", None), "message", None) or getattr(error, "message", None) or error)
         if getattr(error, "status_code", None) not in ENDED_BADLY or not _is_of_the_model(error, said):
             raise
         raise NotFitError(f"it did not come up: {said}") from error

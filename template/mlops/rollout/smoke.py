@@ -12,7 +12,7 @@ from mlops.errors import WrongInputError
 from model.contract import load_contract
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SmokeTest:
         return None
 
 
-def load_smoke_test(client: "Client", model: Any, folder: Path) -> SmokeTest:
+def load_smoke_test(client: "MLClient", model: Any, folder: Path) -> SmokeTest:
     """Download a model version and write its input example as a request.
 
     Raises:

@@ -14,12 +14,13 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.data.assets import newest_version
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.files import read_json
-from mlops.jobs.jobs import download_output, follow, output_path, prepare, submit
+from mlops.jobs.following import follow
+from mlops.jobs.jobs import download_output, output_path, prepare, submit
 from mlops.paths import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, model_name, read_yaml
 from mlops.refusals.explain import is_missing
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TrainingResult:
     version: str | None
 
 
-def train(client: "Client", job_name: str | None = None) -> TrainingResult:
+def train(client: "MLClient", job_name: str | None = None) -> TrainingResult:
     """Run the training pipeline on the newest labelled data and wait for it.
 
     Raises:
@@ -44,7 +45,7 @@ def train(client: "Client", job_name: str | None = None) -> TrainingResult:
     return result_of(client, name)
 
 
-def result_of(client: "Client", job: str) -> TrainingResult:
+def result_of(client: "MLClient", job: str) -> TrainingResult:
     """Return what a finished training job brought.
 
     Raises:
@@ -67,7 +68,7 @@ def _read_gate(file: Path, job: str) -> dict[str, Any]:
     return gate
 
 
-def load_pipeline(client: "Client", job_name: str | None = None) -> PipelineJob:
+def load_pipeline(client: "MLClient", job_name: str | None = None) -> PipelineJob:
     """Load the pipeline's YAML and fix what a run decides: its name, outputs, data version, commit and environment."""
     asset = read_yaml(LABELLED_DATA)["name"]
     newest = newest_version(client, asset)
@@ -83,7 +84,7 @@ def load_pipeline(client: "Client", job_name: str | None = None) -> PipelineJob:
     return job
 
 
-def register_environment(client: "Client", definition: Path) -> str:
+def register_environment(client: "MLClient", definition: Path) -> str:
     """Register an environment under the hash of its content as version and return its reference.
 
     A version is thus one set of packages for ever, and a changed pin is a new one.
@@ -100,7 +101,7 @@ def register_environment(client: "Client", definition: Path) -> str:
     return f"azureml:{environment.name}:{environment.version}"
 
 
-def registered_by(client: "Client", job: str) -> str | None:
+def registered_by(client: "MLClient", job: str) -> str | None:
     """Return the model version that a job registered, None if there is none."""
     try:
         versions = list(client.models.list(name=model_name()))

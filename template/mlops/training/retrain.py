@@ -5,26 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mlops.console import warn
 from mlops.data.assets import newest_version, read_asset, register, register_rows
 from mlops.data.collected import SCORED_AT, scored_rows
 from mlops.data.production import deliver_labels
-from mlops.errors import WrongInputError, aside
-from mlops.moment import now
+from mlops.errors import WrongInputError
 from mlops.monitoring.schedule import last_window, rebind_labels
 from mlops.paths import LABELLED_DATA, LABELS, read_yaml
 from mlops.training.pipeline import TrainingResult, train
-from mlops.workspace import is_laptop
+from mlops.workspace import is_local, now
 from model.contract import Contract, ContractError, cast, check_labelled, load_contract
 
 if TYPE_CHECKING:
-    from mlops.workspace import Client
+    from azure.ai.ml import MLClient
 
 LOOKBACK = timedelta(days=30)
 # The tag of a data version that a retraining made: the job that completed on it.
 TRAINED, NOT_YET = "trained", "not yet"
 
 
-def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
+def retrain(client: "MLClient", job_name: str | None = None) -> TrainingResult:
     """Register the old rows and the newly labelled ones as the next data version, and train on it.
 
     Raises:
@@ -32,7 +32,7 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
         RunFailedError: a step of the pipeline failed.
     """
     contract, end = load_contract(), now(client)
-    if is_laptop(client):
+    if is_local(client):
         # The make-believe of production: its labels wait in a folder of the checkout. On Azure your own system
         # registers labels.
         deliver_labels(client)
@@ -46,7 +46,7 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
     old = read_asset(client, name, version)
     new, newest = newly_labelled(client, contract, old, start, end)
     if new.empty and _is_untrained(client, name, version):
-        aside(f"{name}:{version} was made for a retraining that came to no end: it is trained on now.")
+        warn(f"{name}:{version} was made for a retraining that came to no end: it is trained on now.")
     elif new.empty:
         raise WrongInputError(
             "No new labels since the last training: retraining on the same rows would give the same model. "
@@ -65,12 +65,12 @@ def retrain(client: "Client", job_name: str | None = None) -> TrainingResult:
     return result
 
 
-def _is_untrained(client: "Client", name: str, version: str) -> bool:
+def _is_untrained(client: "MLClient", name: str, version: str) -> bool:
     """Return whether a retraining has made a data version, and none has completed on it: it failed, or was killed."""
     return (client.data.get(name, version=version).tags or {}).get(TRAINED) == NOT_YET
 
 
-def _mark_trained(client: "Client", name: str, version: str, job: str) -> None:
+def _mark_trained(client: "MLClient", name: str, version: str, job: str) -> None:
     data: Any = client.data.get(name, version=version)
     if (data.tags or {}).get(TRAINED) == NOT_YET:
         data.tags = {**data.tags, TRAINED: job}
@@ -78,7 +78,7 @@ def _mark_trained(client: "Client", name: str, version: str, job: str) -> None:
 
 
 def newly_labelled(
-    client: "Client", contract: Contract, old: pd.DataFrame, start: datetime, end: datetime
+    client: "MLClient", contract: Contract, old: pd.DataFrame, start: datetime, end: datetime
 ) -> tuple[pd.DataFrame, int]:
     """Return scored rows whose labels are new, the newest window's last, and how many those are.
 
@@ -96,7 +96,7 @@ def newly_labelled(
     return ordered[[name for name in old if name in ordered]], int(in_window.sum())
 
 
-def read_labels(client: "Client", contract: Contract) -> pd.DataFrame:
+def read_labels(client: "MLClient", contract: Contract) -> pd.DataFrame:
     """Return the newest labels, one for each identifier: the last one, where a label was corrected.
 
     Raises:

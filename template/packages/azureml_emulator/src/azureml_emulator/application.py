@@ -11,6 +11,7 @@ from azureml_emulator import identity
 from azureml_emulator.answers import Refused
 from azureml_emulator.arm.resource_manager import ResourceManager
 from azureml_emulator.dataplane import DataPlane
+from azureml_emulator.errors import EmulatorError
 from azureml_emulator.storage import BlobStorage
 from azureml_emulator.transport import Application, Request, Response, answered_by
 from azureml_emulator.workspace import Workspace
@@ -49,6 +50,8 @@ class Emulator:
             return service(request)
         except Refused as refused:
             return refused.as_json()
+        except EmulatorError as error:
+            return Refused(400, "EmulatorError", str(error)).as_json()
 
     @contextmanager
     def answering(self) -> Iterator["Emulator"]:

@@ -4,9 +4,10 @@ Collected records lie in hour folders and monitors read whole hours. Moved on to
 what arrives after a run out of the window that the run has read.
 """
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from azureml_emulator.files import read_json, write_json
 
 
 class Clock:
@@ -17,15 +18,18 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the emulator's time."""
-        known = json.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
-        return datetime.now(UTC) + timedelta(seconds=known.get("offset_seconds", 0))
+        try:
+            return datetime.now(UTC) + timedelta(seconds=read_json(self._file)["offset_seconds"])
+        except FileNotFoundError:
+            return datetime.now(UTC)
 
     def advance(self) -> datetime:
         """Move the clock on to the start of the next full hour and return it."""
-        hour = self.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"offset_seconds": (hour - datetime.now(UTC)).total_seconds()})
-        staging = self._file.with_suffix(".new")
-        staging.write_text(content, encoding="utf-8")
-        staging.replace(self._file)
+        hour = full_hour(self.now()) + timedelta(hours=1)
+        write_json(self._file, {"offset_seconds": (hour - datetime.now(UTC)).total_seconds()})
         return hour
+
+
+def full_hour(moment: datetime) -> datetime:
+    """Return the start of a moment's hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,39 +1,45 @@
 """Keeps resources as the JSON documents that the REST API shows, one file each."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from azureml_emulator.files import create_text, read_json, write_text
+
 Document = dict[str, Any]
 
 
 class Documents:
-    """Documents by their path below the workspace, such as `data/labels/versions/1`."""
+    """Documents by their path below the workspace, such as `data/labels/versions/1`.
+
+    Several processes read and write at once: a document is replaced as a whole, and of two that create the same one
+    only one does.
+    """
 
     def __init__(self, root: Path):
         self._root = root
 
     def get(self, path: str) -> Document | None:
-        """Return a document, or None."""
-        file = self._file(path)
+        """Return a document, or None.
+
+        Raises:
+            EmulatorError: its file is damaged.
+        """
         try:
-            content: Document = json.loads(file.read_text(encoding="utf-8"))
+            content: Document = read_json(self._file(path))
         except FileNotFoundError:
             return None
         return content
 
     def put(self, path: str, document: Document) -> None:
         """Replace a document at once."""
-        file = self._file(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1)
-        Path(name).replace(file)
+        write_text(self._file(path), json.dumps(document, indent=1))
+
+    def create(self, path: str, document: Document) -> bool:
+        """Keep a document unless there is one, and return whether it was kept."""
+        return create_text(self._file(path), json.dumps(document, indent=1))
 
     def delete(self, path: str) -> None:
         """Delete a document and everything below it."""
@@ -41,7 +47,7 @@ class Documents:
         file.unlink(missing_ok=True)
         folder = file.with_suffix("")
         for below in sorted(folder.rglob("*"), reverse=True):
-            below.rmdir() if below.is_dir() else below.unlink()
+            below.rmdir() if below.is_dir() else below.unlink(missing_ok=True)
 
     def names(self, collection: str) -> list[str]:
         """Return the names in a collection, such as `data/labels/versions`, the oldest first.
@@ -50,7 +56,7 @@ class Documents:
         """
         folder = self._file(collection).with_suffix("")
         entries = [entry for entry in folder.glob("*") if not entry.name.startswith(".")]
-        ordered = sorted(entries, key=lambda entry: entry.stat().st_ctime_ns)
+        ordered = sorted(entries, key=_changed)
         return list(dict.fromkeys(unquote(entry.name.removesuffix(".json")) for entry in ordered))
 
     def all(self, collection: str) -> Iterator[tuple[str, Document]]:
@@ -63,3 +69,10 @@ class Documents:
     def _file(self, path: str) -> Path:
         *above, name = path.strip("/").split("/")
         return self._root.joinpath(*above) / f"{name}.json"
+
+
+def _changed(entry: Path) -> int:
+    try:
+        return entry.stat().st_ctime_ns
+    except FileNotFoundError:
+        return 0

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LONGEST_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,39 @@ def send(application: Application, prepared: requests.PreparedRequest) -> reques
         request_method=prepared.method,
     )
     return response
+
+
+class InProcess(BaseAdapter):
+    """What a session of `requests` sends with: hands requests to an application, unless they stay on this machine."""
+
+    def __init__(self, application: Application):
+        super().__init__()
+        self._application, self._sockets = application, HTTPAdapter()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Answer a request."""
+        if urlsplit(str(request.url)).hostname in LOOPBACK:
+            return self._sockets.send(request, *args, **kwargs)
+        return send(self._application, request)
+
+    def close(self) -> None:
+        """Close the connections to this machine."""
+        self._sockets.close()
+
+
+class EmulatorTransport(RequestsTransport):
+    """The transport of an azure-core client whose requests an application answers in this process."""
+
+    def __init__(self, application: Application):
+        session = requests.Session()
+        session.trust_env = False
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, InProcess(application))
+        super().__init__(session=session, session_owner=False, use_env_settings=False)
+
+    def sleep(self, duration: float) -> None:
+        """Wait for less than asked: between two polls or tries only this machine is waited for."""
+        time.sleep(min(duration, LONGEST_PAUSE))
 
 
 @contextmanager

@@ -76,15 +76,14 @@ class Assets(Kind):
                 )
                 raise Refused(400, "UserError", message)
         path = f"{kind}/{name}/versions/{version}"
-        known = self.documents.get(path)
-        for key in CONTENT[kind] if known and name != "azureml_anonymous" else ():
-            if known and known["properties"].get(key) != properties.get(key):
-                message = f"{TITLES[kind]} {name}:{version} exists already and cannot be changed."
-                raise Refused(409, "UserError", message)
         if kind == "components":
             self._check_component(properties["componentSpec"])
-        self.documents.put(path, self.named(path, version, properties))
-        return answer(200 if known else 201, self.documents.get(path))
+        document = self.named(path, version, properties)
+        is_new = self.documents.create(path, document)
+        if not is_new:
+            self._check_unchanged(kind, name, self.find(kind, name, version), properties)
+            self.documents.put(path, document)
+        return answer(201 if is_new else 200, document)
 
     @routes("POST", "{kind=data|environments|components|codes}/{name}/versions/{version}/startPendingUpload")
     def start_upload(self, request: Request, kind: str, name: str, version: str) -> Response:
@@ -132,6 +131,13 @@ class Assets(Kind):
             return address
         store, _, path = address.removeprefix("azureml://datastores/").partition("/paths/")
         return self.workspace.uri(path, store)
+
+    def _check_unchanged(self, kind: str, name: str, known: Document, properties: dict[str, Any]) -> None:
+        """Refuse another content for a version that exists; only anonymous components may be sent again as they are."""
+        for key in CONTENT[kind] if name != "azureml_anonymous" else ():
+            if known["properties"].get(key) != properties.get(key):
+                message = f"{TITLES[kind]} {name}:{known['name']} exists already and cannot be changed."
+                raise Refused(409, "UserError", message)
 
     def _check_component(self, spec: dict[str, Any]) -> None:
         """Refuse a component whose environment or code was never registered."""

@@ -1,22 +1,14 @@
 """Batch endpoints and deployments, and the jobs that their scoring starts."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import uuid
-from pathlib import Path
-from typing import Any
 
 from azureml_emulator.answers import Refused, answer
 from azureml_emulator.arm.kind import Kind, page
+from azureml_emulator.jobs.scoring import STEP, Scoring
 from azureml_emulator.routes import Routes
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
-from azureml_emulator.workspace import BLOB_STORE
-
-STEP = "batchscoring"
 
 
 class BatchEndpoints(Kind):
@@ -89,7 +81,7 @@ class BatchEndpoints(Kind):
             raise Refused(404, "UserError", f"The batch endpoint {endpoint} has no default deployment.")
         deployment = self._deployment(endpoint, name)["properties"]
         job = f"batchjob-{uuid.uuid4()}"
-        scoring = _Scoring(self, job, deployment, given)
+        scoring = Scoring(self.arm, job, deployment, given)
         # As the service marks them: the SDK reads where the output lies from these.
         tags = {"azureml.batchrun": "true", "azureml.jobtype": "azureml.batchjob"}
         properties = {"jobType": "Pipeline", "displayName": job, "experimentName": endpoint, "tags": tags, "jobs": {}}
@@ -109,68 +101,3 @@ class BatchEndpoints(Kind):
         if not document:
             raise Refused(404, "ResourceNotFound", f"The deployment {name} of {endpoint} was not found.")
         return document
-
-
-class _Scoring:
-    """One scoring job: the deployment's own script over a folder."""
-
-    def __init__(self, endpoints: BatchEndpoints, job: str, deployment: dict[str, Any], given: dict[str, Any]):
-        self._arm, self._job, self._deployment, self._given = endpoints.arm, job, deployment, given
-        self._folder = endpoints.arm.state / "jobs" / job
-
-    def run(self) -> str:
-        """Score, and return how the job ends."""
-        from mlops.local.batch_job import DRIVER
-
-        arm, properties = self._arm, self._deployment
-        step = f"{self._job}-{STEP}"
-        arm.jobs.put_run(step, "Running")
-        code = arm.assets.resolve(properties["codeConfiguration"]["codeId"], "codes")["properties"]["codeUri"]
-        shutil.copytree(arm.storage.at(code), self._folder / "code", ignore=shutil.ignore_patterns(".emulator"))
-        name, _, version = properties["model"]["assetId"].partition("/models/")[2].partition("/versions/")
-        source = arm.path(arm.models.find(name, version)["properties"]["modelUri"])
-        home = self._folder / "azureml-models" / name / version
-        shutil.copytree(source, home / source.name)
-        output = self._output(step)
-        settings = {
-            "script": str(self._folder / "code" / properties["codeConfiguration"]["scoringScript"]),
-            "files": self._files(),
-            "mini_batch_size": properties.get("miniBatchSize") or 10,
-            "error_threshold": properties.get("errorThreshold", -1),
-            "max_retries": 3,
-            "timeout": 60.0,
-            "append_row": properties.get("outputAction") != "SummaryOnly",
-            "output": str(output),
-        }
-        output.parent.mkdir(parents=True, exist_ok=True)
-        (self._folder / "settings.json").write_text(json.dumps(settings))
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith(("AZURE", "MLOPS_", "PYTHON"))
-        }
-        with (self._folder / "log.txt").open("w") as log:
-            code_of_process = subprocess.run(
-                [sys.executable, "-P", str(DRIVER), str(self._folder / "settings.json")],
-                env=environment | {"AZUREML_MODEL_DIR": str(home)},
-                stdout=log,
-                stderr=log,
-                check=False,
-            ).returncode
-        ended = "Failed" if code_of_process else "Completed"
-        arm.jobs.put_run(step, ended)
-        return ended
-
-    def _files(self) -> list[str]:
-        (given,) = self._given["inputData"].values()
-        address = given["uri"]
-        if "/data/" in address and "/versions/" in address:
-            address = self._arm.assets.resolve(address, "data")["properties"]["dataUri"]
-        path = self._arm.path(address)
-        return [str(path)] if path.is_file() else sorted(str(file) for file in path.rglob("*") if file.is_file())
-
-    def _output(self, step: str) -> Path:
-        """Return the file that the rows go to: the one that the caller names, or the service's own."""
-        name = self._deployment.get("outputFileName") or "predictions.csv"
-        for given in (self._given.get("outputData") or {}).values():
-            path = self._arm.path(given["uri"])
-            return path if given.get("jobOutputType", "").lower().replace("_", "") == "urifile" else path / name
-        return self._arm.path(f"azureml://datastores/{BLOB_STORE}/paths/azureml/{step}/score") / name

@@ -1,6 +1,8 @@
-"""Jobs: pipelines and batch scoring, with their steps as run history shows them."""
+"""Jobs: pipelines, batch scoring and monitor runs, with their steps as run history shows them."""
 
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +11,7 @@ from typing import Any
 from azureml_emulator.answers import Refused, answer, not_found
 from azureml_emulator.arm.kind import Kind, page
 from azureml_emulator.jobs.pipeline import Pipeline
+from azureml_emulator.processes import is_alive, started_at
 from azureml_emulator.routes import Routes
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
@@ -17,7 +20,11 @@ FINAL = ("Completed", "Failed", "Canceled")
 
 
 class Jobs(Kind):
-    """`WORKSPACE/jobs/NAME`; runs are documents of their own under `runs/`, as children are in run history."""
+    """`WORKSPACE/jobs/NAME`; runs are documents of their own under `runs/`, as children are in run history.
+
+    A job is the work of the process that submitted it. Where that process died, the job never existed: a workspace's
+    job would have gone on.
+    """
 
     routes = Routes()
 
@@ -28,11 +35,12 @@ class Jobs(Kind):
         # Documents that a list returns besides, such as those of kinds of job that the SDK cannot read.
         self.strangers: list[Document] = []
         self._threads: dict[str, threading.Thread] = {}
+        self._writing = threading.Lock()
 
     @routes("GET", "jobs")
     def list(self, request: Request) -> Response:
-        """Return every job that is no step of another, the newest first."""
-        found = [document for _, document in self.documents.all("jobs")]
+        """Return every job that is not a step of another, the newest first."""
+        found = [document for name, document in self.documents.all("jobs") if not self._is_lost(name, document)]
         return page(request, [*self.strangers, *found[::-1]])
 
     @routes("GET", "jobs/{name}")
@@ -47,11 +55,12 @@ class Jobs(Kind):
         Raises:
             Refused: the name was used before, or an input or a component was never registered.
         """
-        if self.documents.get(f"jobs/{name}"):
-            raise Refused(409, "UserError", f"A job with the name {name} exists already.")
         properties = json.loads(request.body)["properties"]
         if properties["jobType"] != "Pipeline":
             raise Refused(501, "NotEmulated", f"The emulator runs no {properties['jobType']} job.")
+        self._forget_lost(name)
+        if self.documents.get(f"jobs/{name}"):
+            raise Refused(409, "UserError", f"A job with the name {name} exists already.")
         pipeline = Pipeline(self.arm, name, properties)
         self.start(name, properties, pipeline.steps, pipeline.run)
         return answer(201, self.find(name))
@@ -63,10 +72,19 @@ class Jobs(Kind):
         return answer(200)
 
     def start(self, name: str, properties: dict[str, Any], steps: Sequence[str], work: Callable[[], str]) -> None:
-        """Keep a job and do its work in a thread; what the work returns is how the job ends."""
+        """Keep a job and do its work in a thread; what the work returns is how the job ends.
+
+        Raises:
+            Refused: the name was used before.
+        """
+        self._forget_lost(name)
         studio = f"https://ml.azure.com/runs/{name}?wsid={self.workspace.id}"
         properties |= {"status": "Running", "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}}
-        self.documents.put(f"jobs/{name}", self.named(f"jobs/{name}", name, properties))
+        document = self.named(f"jobs/{name}", name, properties)
+        # Not shown: who does the work.
+        document["process"] = {"pid": os.getpid(), "started": started_at(os.getpid())}
+        if not self.documents.create(f"jobs/{name}", document):
+            raise Refused(409, "UserError", f"A job with the name {name} exists already.")
         self.put_run(name, "Running", root=name)
         for step in steps:
             self.put_run(f"{name}-{step}", "NotStarted", parent=name, root=name, display=step)
@@ -77,11 +95,12 @@ class Jobs(Kind):
                 ended = self.ends or work()
             except Exception as error:
                 # As the service says what went wrong: in the run's error, not to the caller that submitted it.
-                self.put_run(name, "Running", tags={"emulator_error": f"{type(error).__name__}: {error}"})
+                self.put_run(name, "Running", error=f"{type(error).__name__}: {error}")
                 raise
             finally:
                 self.update(name, ended)
 
+        # A daemon: Ctrl-C ends the command at once, and the job's steps with it.
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads[name] = thread
         thread.start()
@@ -97,10 +116,10 @@ class Jobs(Kind):
             Refused: there is none of that name.
         """
         document = self.documents.get(f"jobs/{name}")
-        if document:
-            return document
+        if document and not self._is_lost(name, document):
+            return {key: value for key, value in document.items() if key != "process"}
         run = self.documents.get(f"runs/{name}")
-        if not run:
+        if document or not run:
             raise not_found("Run", name)
         properties = {
             "jobType": "Command",
@@ -114,19 +133,34 @@ class Jobs(Kind):
         }
         return self.named(f"jobs/{name}", name, properties)
 
+    def failure(self, name: str) -> str:
+        """Return what a run's error says, empty if it has none."""
+        run = self.documents.get(f"runs/{name}") or {}
+        return str(((run.get("error") or {}).get("error") or {}).get("message") or "")
+
     def update(self, name: str, status: str) -> None:
-        """Change a job's status."""
-        document = self.find(name)
-        if document["properties"]["status"] not in FINAL:
+        """Change a job's status unless it has ended."""
+        document = self.documents.get(f"jobs/{name}")
+        if document and document["properties"]["status"] not in FINAL:
             document["properties"]["status"] = status
-            self.documents.put(f"jobs/{name}", document)
+            # The run first: whoever sees the job's end can read how its steps ended.
             self.put_run(name, status)
+            self.documents.put(f"jobs/{name}", document)
 
     def put_run(self, name: str, status: str, **facts: Any) -> None:
-        """Keep a run's status and, when it is first seen, where it belongs: `parent`, `root` and `display`."""
+        """Keep a run's status and what else is known of it.
+
+        Args:
+            name: the run's name.
+            status: its status.
+            facts: `parent`, `root` and `display` when it is first seen; `tags` to add; `error`, what went wrong.
+        """
+        with self._writing:
+            self._put_run(name, status, facts)
+
+    def _put_run(self, name: str, status: str, facts: dict[str, Any]) -> None:
         now = self.arm.clock.now().isoformat()
-        known = self.documents.get(f"runs/{name}")
-        run = known or {
+        run = self.documents.get(f"runs/{name}") or {
             "runId": name,
             "runNumber": time.time_ns() // 1_000_000,
             "parentRunId": facts.get("parent"),
@@ -141,8 +175,32 @@ class Jobs(Kind):
         }
         run["status"] = status
         run["tags"] |= facts.get("tags", {})
+        if "error" in facts:
+            run["error"] = {"error": {"code": "UserError", "message": facts["error"]}}
         if status == "Running":
             run["startTimeUtc"] = now
         if status in FINAL:
             run["endTimeUtc"] = now
         self.documents.put(f"runs/{name}", run)
+
+    def _is_lost(self, name: str, document: Document) -> bool:
+        """Return whether a job died with the process that did its work."""
+        if document["properties"]["status"] in FINAL:
+            return False
+        process = document.get("process") or {}
+        if process.get("pid") == os.getpid():
+            return name in self._threads and not self._threads[name].is_alive() and self._still_running(name)
+        return not is_alive(process.get("pid", 0), process.get("started", 0.0))
+
+    def _still_running(self, name: str) -> bool:
+        document = self.documents.get(f"jobs/{name}") or {}
+        return bool(document) and document["properties"]["status"] not in FINAL
+
+    def _forget_lost(self, name: str) -> None:
+        known = self.documents.get(f"jobs/{name}")
+        if known and self._is_lost(name, known):
+            for _, run in list(self.documents.all("runs")):
+                if run["rootRunId"] == name:
+                    self.documents.delete(f"runs/{run['runId']}")
+            self.documents.delete(f"jobs/{name}")
+            shutil.rmtree(self.arm.state / "jobs" / name, ignore_errors=True)

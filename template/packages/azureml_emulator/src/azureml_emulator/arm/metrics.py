@@ -41,7 +41,7 @@ class Metrics(Kind):
         metric, dimensions = query.get("metricnames", ""), _dimensions(query.get("$filter", ""))
         self._check(query, metric, dimensions)
         deployment = dimensions.pop("deployment")
-        statuses, latency = self._seen(endpoint, deployment)
+        statuses, latency = self._seen(endpoint, deployment, query["timespan"].partition("/")[0])
         if metric == "RequestLatency_P95":
             series = [_series({"deployment": deployment}, latency)] if latency is not None else []
         else:
@@ -60,11 +60,13 @@ class Metrics(Kind):
         content = {"cost": 0, "timespan": query["timespan"], "interval": "PT1M", "resourceregion": "westeurope"}
         return answer(200, content | {"value": [found | {"timeseries": series}]})
 
-    def _seen(self, endpoint: str, deployment: str) -> tuple[dict[tuple[str, str], float], float | None]:
+    def _seen(self, endpoint: str, deployment: str, start: str) -> tuple[dict[tuple[str, str], float], float | None]:
         if deployment in self.seen:
             return self.seen[deployment], self.latency.get(deployment)
-        path = f"endpoints/{endpoint}/deployments/{deployment}/statistics"
-        known = self.arm.online.host.control("GET", path)
+        since = datetime.strptime(start, MINUTE).replace(tzinfo=UTC)
+        seconds = (datetime.now(UTC) - since).total_seconds()
+        path = f"endpoints/{endpoint}/deployments/{deployment}/statistics?last_seconds={seconds}"
+        known = self.arm.online.control("GET", path)
         good = known["requests"] - known["errors"] - known["bad_requests"] - known["rejected"]
         counted = {
             ("200", "200"): good,

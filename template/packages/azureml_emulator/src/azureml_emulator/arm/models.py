@@ -3,10 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from typing import Any
 
-from azureml_emulator.answers import answer, not_found
+from azureml_emulator.answers import Refused, answer, not_found
 from azureml_emulator.arm.kind import Kind, page
+from azureml_emulator.events.event_grid import model_registered
+from azureml_emulator.mlflow_store import MlflowStore, Version
 from azureml_emulator.routes import Routes
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
@@ -17,6 +19,10 @@ class Models(Kind):
     """`WORKSPACE/models/NAME/versions/VERSION`."""
 
     routes = Routes()
+
+    def __init__(self, *args: Any):
+        super().__init__(*args)
+        self.store = MlflowStore(self.arm.state.absolute() / "mlruns")
 
     @routes("GET", "models/{name}/versions")
     def list(self, request: Request, name: str) -> Response:
@@ -36,11 +42,13 @@ class Models(Kind):
         """Change a version's tags, in MLflow's registry too: that is where the gate looks for its champion."""
         document = self.find(name, version)
         properties = json.loads(request.body)["properties"]
+        if properties.get("modelUri", document["properties"]["modelUri"]) != document["properties"]["modelUri"]:
+            raise Refused(409, "UserError", f"Model {name}:{version} exists already and cannot be changed.")
         for key in ("tags", "description"):
             document["properties"][key] = properties.get(key)
         self.documents.put(f"models/{name}/versions/{version}", document)
         for key, value in (properties.get("tags") or {}).items():
-            self._registry().set_model_version_tag(name, version, key, value)
+            self.store.tag(name, version, key, value)
         return answer(200, document)
 
     def find(self, name: str, version: str) -> Document:
@@ -55,33 +63,27 @@ class Models(Kind):
         return document
 
     def collect(self) -> None:
-        """Take over what jobs have registered: the files go to the workspace's storage."""
-        store = self.arm.storage.folder(self.workspace.account, self.workspace.artifact_container)
-        for version in self._registry().search_model_versions():
-            path = f"models/{version.name}/versions/{version.version}"
-            if self.documents.get(path):
-                continue
-            source = Path(unquote(urlparse(version.source).path))
-            target = f"ExperimentRun/dcid.{version.run_id}/model"
-            shutil.copytree(source, store / target, dirs_exist_ok=True)
-            properties = {
-                "modelType": "mlflow_model",
-                "modelUri": self.workspace.uri(target, ARTIFACT_STORE),
-                "tags": dict(version.tags),
-                "jobName": version.run_id,
-                "isArchived": False,
-                "isAnonymous": False,
-                "flavors": {},
-                "properties": {},
-            }
-            self.documents.put(path, self.named(path, str(version.version), properties))
+        """Take over what jobs have registered, with the files in the workspace's storage, and raise the events."""
+        folder = self.arm.storage.folder(self.workspace.account, self.workspace.artifact_container)
+        for version in self.store.versions():
+            if self._take_over(version, folder):
+                event = model_registered(self.workspace.id, version.name, version.version, version.tags)
+                self.arm.events.put([event])
 
-    def _registry(self):  # type: ignore[no-untyped-def]
-        from mlflow import MlflowClient
-
-        return MlflowClient(self.tracking_uri)
-
-    @property
-    def tracking_uri(self) -> str:
-        """Return the address of MLflow's store, which stands for the workspace's tracking server."""
-        return (self.arm.state / "mlruns").as_uri()
+    def _take_over(self, version: Version, folder: Path) -> bool:
+        path = f"models/{version.name}/versions/{version.version}"
+        if self.documents.get(path):
+            return False
+        target = f"ExperimentRun/dcid.{version.run}/model"
+        shutil.copytree(version.files, folder / target, dirs_exist_ok=True)
+        properties = {
+            "modelType": "mlflow_model",
+            "modelUri": self.workspace.uri(target, ARTIFACT_STORE),
+            "tags": version.tags,
+            "jobName": version.run,
+            "isArchived": False,
+            "isAnonymous": False,
+            "flavors": {},
+            "properties": {},
+        }
+        return self.documents.create(path, self.named(path, version.version, properties))

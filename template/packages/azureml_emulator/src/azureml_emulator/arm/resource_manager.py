@@ -10,9 +10,11 @@ from azureml_emulator.arm.jobs import Jobs
 from azureml_emulator.arm.metrics import Metrics
 from azureml_emulator.arm.models import Models
 from azureml_emulator.arm.online import OnlineEndpoints
+from azureml_emulator.arm.online_deployments import OnlineDeployments
 from azureml_emulator.arm.schedules import Schedules
 from azureml_emulator.arm.stores import Stores
 from azureml_emulator.clock import Clock
+from azureml_emulator.events.queue import EventQueue
 from azureml_emulator.operations import Operations
 from azureml_emulator.state import Documents
 from azureml_emulator.storage import BlobStorage
@@ -38,18 +40,28 @@ class ResourceManager:
     def __init__(self, state: Path, workspace: Workspace, storage: BlobStorage):
         self.state, self.workspace, self.storage = state, workspace, storage
         self.documents = Documents(state / "arm")
-        # The host of online endpoints files what is collected by the same clock.
-        self.clock = Clock(state / "hosting")
+        self.clock = Clock(state)
+        self.events = EventQueue(state)
         self.operations = Operations(self.documents, workspace)
         self.assets = Assets(self)
         self.models = Models(self)
         self.jobs = Jobs(self)
         self.online = OnlineEndpoints(self)
+        self.deployments = OnlineDeployments(self)
         self.metrics = Metrics(self)
         self.batch = BatchEndpoints(self)
         self.schedules = Schedules(self)
-        kinds = (self.models, self.assets, self.jobs, self.online, self.metrics, self.batch, self.schedules)
-        self._services = [Stores(self), *kinds]
+        self._services = [
+            Stores(self),
+            self.models,
+            self.assets,
+            self.jobs,
+            self.online,
+            self.deployments,
+            self.metrics,
+            self.batch,
+            self.schedules,
+        ]
 
     def __call__(self, request: Request) -> Response:
         """Answer a request.

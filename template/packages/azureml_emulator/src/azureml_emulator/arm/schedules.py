@@ -42,8 +42,8 @@ class Schedules(Kind):
         document["window_start"] = known["window_start"] if known and same else ""
         self.documents.put(f"schedules/{name}", document)
         if not same:
-            # Bound to a different deployment: its window begins now.
-            self.documents.put(f"schedules/{name}", document | {"window_start": self.arm.clock.now().isoformat()})
+            # Bound to a different deployment: start a new window, so that it excludes rows of the previous one.
+            self.documents.put(f"schedules/{name}", document | {"window_start": self.arm.clock.advance().isoformat()})
         return self.arm.operations.begun(200 if known else 201, document)
 
     @routes("POST", "schedules/{name}/trigger")
@@ -53,7 +53,7 @@ class Schedules(Kind):
         self.arm.online.flush()
         start, end = datetime.fromisoformat(document["window_start"]), self.arm.clock.now()
         job = f"{name}-{end:%Y%m%d%H%M%S}"
-        run = MonitorJob(self.arm, job, document["properties"]["action"], start, end)
+        run = MonitorJob(self.arm, job, name, document["properties"]["action"], start, end)
         properties = {"jobType": "Pipeline", "displayName": name, "experimentName": name, "tags": {}, "jobs": {}}
         properties["properties"] = {"azureml.scheduleName": name}
         self.arm.jobs.start(job, properties | {"inputs": {}, "outputs": {}}, run.steps, run.run)

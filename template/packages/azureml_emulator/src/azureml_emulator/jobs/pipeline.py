@@ -1,5 +1,6 @@
 """Runs a pipeline job from its REST body alone: the components and the code that the SDK has uploaded."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from azureml_emulator.environment import inherited
+from azureml_emulator.files import log_tail
+from azureml_emulator.processes import bound_to_parent
 from azureml_emulator.workspace import BLOB_STORE
 
 if TYPE_CHECKING:
@@ -42,11 +46,16 @@ class Pipeline:
 
     def run(self) -> str:
         """Run the steps up to the first that fails, and return how the job ends."""
+        # What a pipeline has registered whose process died before it could say so.
+        self._arm.models.collect()
         for number, step in enumerate(self.steps):
             self._arm.jobs.put_run(f"{self._name}-{step}", "Running")
             code = self._run_step(step)
             self._arm.jobs.put_run(f"{self._name}-{step}", "Failed" if code else "Completed")
             if code:
+                log = self._folder / step / "log.txt"
+                failure = f"The step '{step}' failed with exit code {code}. Its log, {log}, ends with:\n{log_tail(log)}"
+                self._arm.jobs.put_run(self._name, "Running", error=failure)
                 for later in self.steps[number + 1 :]:
                     self._arm.jobs.put_run(f"{self._name}-{later}", "Canceled")
                 return "Failed"
@@ -92,12 +101,14 @@ class Pipeline:
         }
         for output in spec.get("outputs") or {}:
             place = Path(self._values[f"parent.jobs.{step}.outputs.{output}"])
-            place.mkdir(parents=True, exist_ok=True)
+            # What a run that died has left.
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
             values[f"outputs.{output}"] = str(place)
         command = BINDING.sub(lambda found: quote(values[found[1]]), spec["command"])
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             return subprocess.run(
-                ["bash", "-c", command],
+                bound_to_parent(["bash", "-c", command]),
                 cwd=folder / "code",
                 env=self._environment(step),
                 stdout=log,
@@ -106,12 +117,12 @@ class Pipeline:
             ).returncode
 
     def _environment(self, step: str) -> dict[str, str]:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE", "MLOPS_"))}
-        return inherited | {
+        return inherited() | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": "",
-            "MLFLOW_TRACKING_URI": self._arm.models.tracking_uri,
+            "MLFLOW_TRACKING_URI": self._arm.models.store.uri,
             "MLFLOW_EXPERIMENT_NAME": str(self._properties.get("experimentName") or "Default"),
+            "MLFLOW_RUN_CONTEXT": json.dumps({"mlflow.runName": step, "mlflow.rootRunId": self._name}),
             "AZUREML_ROOT_RUN_ID": self._name,
             "AZUREML_RUN_ID": f"{self._name}-{step}",
         }

@@ -1,29 +1,43 @@
 """Runs a monitor over one window: a job, a child for each signal, and in it the step that sets the breach's tag."""
 
-import json
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from azureml_emulator.events.event_grid import BREACH_TAG, breaches
+from azureml_emulator.files import read_json, write_json
+from azureml_emulator.jobs.spark import ComponentFailedError, run_component
 from azureml_emulator.monitors.definition import Signal, signals
-from azureml_emulator.monitors.spark import ComponentFailedError, run_component
 from azureml_emulator.monitors.window import Window
+from azureml_emulator.tables import read_mltable
+from azureml_metrics.columns import MetricsError
+from azureml_metrics.results import MonitorRun, from_json, to_json
+from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 
 if TYPE_CHECKING:
     from azureml_emulator.arm.resource_manager import ResourceManager
 
-BREACH_TAG = "azureml_modelmonitor_threshold_breached"
 RESULTS = "results.json"
 
 
 class MonitorJob:
-    """One run of a schedule's monitor."""
+    """One run of a schedule's monitor.
 
-    def __init__(self, arm: "ResourceManager", name: str, action: dict[str, Any], start: datetime, end: datetime):
-        self._arm, self._name = arm, name
+    Args:
+        arm: the workspace.
+        name: the job's name.
+        monitor: the schedule's name.
+        action: what the schedule does, in the REST form.
+        start: the window's start.
+        end: the window's end.
+    """
+
+    def __init__(
+        self, arm: "ResourceManager", name: str, monitor: str, action: dict[str, Any], start: datetime, end: datetime
+    ):
+        self._arm, self._name, self._monitor = arm, name, monitor
         self._folder = arm.state / "monitoring" / name
         self._signals = signals(action)
         self._window = Window(arm, start, end, self._folder)
@@ -34,46 +48,53 @@ class MonitorJob:
         return list(self._signals)
 
     def run(self) -> str:
-        """Compute every signal, and return how the job ends: one that could not be computed fails it."""
-        results, ended = [], "Completed"
+        """Compute every signal, and return how the job ends.
+
+        A window without rows fails a signal on Azure too; a component that fails is said in the job's error.
+        """
+        results, problems = [], []
         for name, signal in self._signals.items():
             child, step = f"{self._name}-{name}", f"{self._name}-{name}-evaluate"
             self._arm.jobs.put_run(child, "Running")
-            result, problem = self._computed(name, signal)
-            status = "Failed" if problem else "Completed"
-            tags = {BREACH_TAG: _tag(result)} if result and result.breached else {}
+            try:
+                result = self._computed(name, signal)
+            except ComponentFailedError as error:
+                problems.append(str(error))
+                result = _unmeasured(name, signal, str(error))
+            status = "Failed" if result.state is State.NOT_MEASURED else "Completed"
+            tags = {BREACH_TAG: breach_tag(result)} if result.state is State.ALERT else {}
             self._arm.jobs.put_run(
                 step, status, parent=child, root=self._name, display="evaluate_metric_thresholds", tags=tags
             )
             self._arm.jobs.put_run(child, status)
-            ended = "Failed" if problem else ended
-            results.append(asdict(result) if result else {"name": name, "problem": problem})
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / RESULTS).write_text(json.dumps(results), encoding="utf-8")
-        return ended
+            results.append(result)
+        window = self._window
+        run = MonitorRun(self._name, self._monitor, window.start.isoformat(), window.end.isoformat(), tuple(results))
+        write_json(self._folder / RESULTS, to_json(run))
+        self._arm.events.put(breaches(self._arm.workspace.id, self._name, run.tags))
+        if problems:
+            self._arm.jobs.put_run(self._name, "Running", error="\n".join(problems))
+        return "Failed" if any(result.state is State.NOT_MEASURED for result in results) else "Completed"
 
-    def _computed(self, name: str, signal: Signal) -> tuple[Any, str]:
-        """Return what a signal found, or why nothing could be measured."""
-        from azureml_metrics.columns import MetricsError
-        from azureml_metrics.signals import Tables, compute
-        from model.tables import read_mltable
+    def _computed(self, name: str, signal: Signal) -> SignalResult:
+        """Return what a signal found, or why nothing could be measured.
 
+        Raises:
+            ComponentFailedError: a component of the monitor failed.
+        """
         try:
             if signal["type"] == "custom":
-                return self._custom(name, signal), ""
+                return self._custom(name, signal)
             production = self._window.production(signal)
-            if production.empty:
-                return None, "DataNotFoundError: no data was found in the window."
             reference = signal["reference_data"]
             rows = read_mltable(self._arm.path_of(reference["input_data"]["path"]))
             target = reference["data_column_names"].get("target_column")
-            return compute(name, signal, Tables(rows, production, target)), ""
-        except (MetricsError, ComponentFailedError) as error:
-            return None, str(error)
+            return compute(name, signal, Tables(rows, production, target))
+        except MetricsError as error:
+            return _unmeasured(name, signal, str(error))
 
-    def _custom(self, name: str, signal: Signal) -> Any:
-        from azureml_metrics.signals import Measurement, SignalResult
-
+    def _custom(self, name: str, signal: Signal) -> SignalResult:
+        """Run the signal's own component with the thresholds as inputs, and read the metrics that it wrote."""
         inputs = {f"{given['metric_name']}_threshold": str(given["threshold"]) for given in signal["metric_thresholds"]}
         inputs |= {port: str(self._window.table(data)) for port, data in signal["input_data"].items()}
         output = self._folder / name
@@ -90,16 +111,25 @@ class MonitorJob:
             )
             for row in metrics.itertuples()
         )
-        return SignalResult(name, "custom", found, (), signal["alert_enabled"])
+        notes = () if found else ("No label of a row in this window has come in yet.",)
+        return SignalResult(name, "custom", found, notes, signal["alert_enabled"])
 
 
-def results(state: Path, job: str) -> list[dict[str, Any]]:
-    """Return what a run measured, signal by signal: on Azure the studio shows it."""
-    content: list[dict[str, Any]] = json.loads((state / "monitoring" / job / RESULTS).read_text(encoding="utf-8"))
-    return content
+def read_result(state: Path, job: str) -> MonitorRun:
+    """Return what a run measured: on Azure the studio shows it.
+
+    Raises:
+        FileNotFoundError: there is no such run, or it measured nothing.
+    """
+    return from_json(read_json(state / "monitoring" / job / RESULTS))
 
 
-def _tag(result: Any) -> str:
-    from azureml_metrics.signals import breach_tag
+def last_result(state: Path, monitor: str) -> MonitorRun | None:
+    """Return what a monitor's last run found, None if it never ran."""
+    files = sorted((state / "monitoring").glob(f"{monitor}-*/{RESULTS}"))
+    runs = [run for file in files if (run := from_json(read_json(file))).monitor == monitor]
+    return runs[-1] if runs else None
 
-    return breach_tag(result)
+
+def _unmeasured(name: str, signal: Signal, reason: str) -> SignalResult:
+    return SignalResult(name, signal["type"], (), (reason,), signal["alert_enabled"])

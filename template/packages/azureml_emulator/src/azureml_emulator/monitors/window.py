@@ -7,37 +7,56 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from azureml_emulator.monitors.spark import run_component
+from azureml_emulator.host.collector import files_of, read_records
+from azureml_emulator.jobs.spark import run_component
+from azureml_metrics.columns import MetricsError
 
 if TYPE_CHECKING:
     from azureml_emulator.arm.resource_manager import ResourceManager
 
 CORRELATION = "correlationid"
+NOTHING = "Nothing was collected in this window."
 
 
 class Window:
-    """The rows of one window, each source read once."""
+    """The rows of one window, each source read once; `notes` say what was skipped."""
 
     def __init__(self, arm: "ResourceManager", start: datetime, end: datetime, folder: Path):
         self._arm, self._folder = arm, folder
         self.start, self.end = start, end
+        self.notes: list[str] = []
         self._read: dict[str, pd.DataFrame] = {}
 
     def production(self, signal: Mapping[str, Any]) -> pd.DataFrame:
-        """Return the rows that a signal judges; those of inputs and outputs are joined for attributions."""
+        """Return the rows that a signal judges; those of inputs and outputs are joined for attributions.
+
+        Raises:
+            MetricsError: the window has none.
+        """
         given = signal["production_data"]
         if isinstance(given, list):
             inputs, outputs = (self._rows(data) for data in sorted(given, key=lambda data: str(data["data_context"])))
+            if inputs.empty or outputs.empty:
+                raise MetricsError(NOTHING)
             joined = inputs.merge(outputs[[CORRELATION, "prediction"]], on=CORRELATION)
             return joined.drop(columns=CORRELATION)
-        return self._rows(given)
+        rows = self._rows(given)
+        if rows.empty:
+            raise MetricsError(NOTHING)
+        return rows
 
     def table(self, data: Mapping[str, Any]) -> Path:
-        """Return the folder of a table: what its preprocessing component wrote, or the asset as it is."""
+        """Return the folder of a table: what its preprocessing component wrote, or the asset as it is.
+
+        Raises:
+            MetricsError: the window has nothing to preprocess.
+        """
         path = self._arm.path_of(data["input_data"]["path"])
         component = data.get("pre_processing_component")
         if not component:
             return path
+        if not files_of(path, self.start, self.end):
+            raise MetricsError(NOTHING)
         output = self._folder / "preprocessed" / path.name
         if not output.exists():
             inputs = {
@@ -57,11 +76,9 @@ class Window:
 
     def _exploded(self, folder: Path) -> pd.DataFrame:
         """Return collected records as Azure's own preprocessor makes them: a row for each element of `data`."""
-        from mlops.local.collector import read_records
-
         rows = [
             row | {CORRELATION: f"{record.get(CORRELATION)}_{number}"}
-            for record in read_records(folder, self.start, self.end)
+            for record in read_records(folder, self.start, self.end, self.notes.append)
             for number, row in enumerate(record["data"])
         ]
         return pd.DataFrame(rows)

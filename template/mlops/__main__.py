@@ -1,5 +1,0 @@
-"""`python -m mlops` is `mlops`."""
-
-from mlops.cli import run
-
-run()

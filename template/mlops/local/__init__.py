@@ -1,1 +1,0 @@
-"""The emulator: the Azure services this project uses, on a laptop."""

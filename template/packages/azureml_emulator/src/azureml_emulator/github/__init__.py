@@ -1,0 +1,1 @@
+"""GitHub: takes dispatches and runs workflows."""

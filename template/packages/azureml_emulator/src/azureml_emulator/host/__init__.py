@@ -1,0 +1,1 @@
+"""The process that keeps online endpoints alive between commands: inference servers, router, collector."""

@@ -1,0 +1,23 @@
+"""Where the host of online endpoints keeps its files below the state folder."""
+
+from pathlib import Path
+
+ENDPOINT = "endpoint.json"
+DEPLOYMENT = "deployment.json"
+ADDRESS = "host.json"
+LOG = "host.log"
+
+
+def host_folder(state: Path) -> Path:
+    """Return the host's own folder."""
+    return state / "host"
+
+
+def endpoint_folder(state: Path, endpoint: str) -> Path:
+    """Return where an endpoint's definition is."""
+    return host_folder(state) / "endpoints" / endpoint
+
+
+def deployment_folder(state: Path, endpoint: str, deployment: str) -> Path:
+    """Return where a deployment's definition is, beside a folder for its code, model and log."""
+    return endpoint_folder(state, endpoint) / "deployments" / deployment

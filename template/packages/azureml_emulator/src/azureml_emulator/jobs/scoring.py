@@ -1,0 +1,112 @@
+"""Runs a batch scoring job: a deployment's own script over a folder, in a process of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azureml_emulator.answers import Refused
+from azureml_emulator.environment import inherited
+from azureml_emulator.files import log_tail
+from azureml_emulator.host.staging import seconds
+from azureml_emulator.processes import bound_to_parent
+from azureml_emulator.workspace import BLOB_STORE
+
+if TYPE_CHECKING:
+    from azureml_emulator.arm.resource_manager import ResourceManager
+
+STEP = "batchscoring"
+DRIVER = Path(__file__).with_name("batch_driver.py")
+
+
+class Scoring:
+    """One scoring job.
+
+    Args:
+        arm: the workspace.
+        job: the job's name.
+        deployment: the properties of the batch deployment.
+        given: the properties of the request: input, output, and settings that replace the deployment's.
+
+    Raises:
+        Refused: there is not one input and at most one output, or the input does not exist.
+    """
+
+    def __init__(self, arm: "ResourceManager", job: str, deployment: dict[str, Any], given: dict[str, Any]):
+        self._arm, self._job, self._deployment = arm, job, deployment
+        self._folder = arm.state / "jobs" / job
+        inputs, self._outputs = given.get("inputData") or {}, given.get("outputData") or {}
+        if len(inputs) != 1 or len(self._outputs) > 1:
+            raise Refused(400, "UserError", "A model deployment takes one input, a folder or file, and one output.")
+        replaced = {key: value for key, value in given.items() if key in deployment and value is not None}
+        self._known = deployment | replaced
+        self._files = self._listed(next(iter(inputs.values()))["uri"])
+
+    def run(self) -> str:
+        """Score, and return how the job ends."""
+        step = f"{self._job}-{STEP}"
+        self._arm.jobs.put_run(step, "Running")
+        settings, log = self._folder / "settings.json", self._folder / "log.txt"
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        settings.write_text(json.dumps(self._settings(step)), encoding="utf-8")
+        with log.open("w", encoding="utf-8") as stream:
+            code = subprocess.run(
+                bound_to_parent([sys.executable, "-P", str(DRIVER), str(settings)]),
+                cwd=self._folder,
+                env=inherited() | self._environment(),
+                stdout=stream,
+                stderr=stream,
+                check=False,
+            ).returncode
+        ended = "Failed" if code else "Completed"
+        if code:
+            failure = f"Batch scoring failed. Its log, {log}, ends with:\n{log_tail(log)}"
+            self._arm.jobs.put_run(self._job, "Running", error=failure)
+        self._arm.jobs.put_run(step, ended)
+        return ended
+
+    def _settings(self, step: str) -> dict[str, Any]:
+        """Return what the driver has to know: the request's settings before the deployment's, then Azure's."""
+        known, retry = self._known, self._known.get("retrySettings") or {}
+        configuration = self._deployment["codeConfiguration"]
+        code = self._arm.assets.resolve(configuration["codeId"], "codes")["properties"]["codeUri"]
+        shutil.copytree(
+            self._arm.storage.at(code), self._folder / "code", ignore=shutil.ignore_patterns(".emulator", "__pycache__")
+        )
+        return {
+            "script": str(self._folder / "code" / configuration["scoringScript"]),
+            "files": self._files,
+            "mini_batch_size": known.get("miniBatchSize") or 10,
+            "error_threshold": known.get("errorThreshold", -1),
+            "max_retries": retry.get("maxRetries", 3),
+            "timeout": seconds(retry.get("timeout", "PT30S")),
+            "append_row": known.get("outputAction") != "SummaryOnly",
+            "output": str(self._output(step)),
+        }
+
+    def _environment(self) -> dict[str, str]:
+        name, _, version = self._deployment["model"]["assetId"].partition("/models/")[2].partition("/versions/")
+        source = self._arm.path(self._arm.models.find(name, version)["properties"]["modelUri"])
+        home = self._folder / "azureml-models" / name / version
+        shutil.copytree(source, home / source.name)
+        return {"AZUREML_MODEL_DIR": str(home)} | (self._deployment.get("environmentVariables") or {})
+
+    def _listed(self, address: str) -> list[str]:
+        path = self._arm.path_of(address)
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        found = [str(file) for file in files if ".emulator" not in file.parts]
+        if not found:
+            raise Refused(404, "UserError", f"There are no files to score in {address}.")
+        return found
+
+    def _output(self, step: str) -> Path:
+        """Return the file that the rows go to: the one that the caller names, or the service's own."""
+        name = self._known.get("outputFileName") or "predictions.csv"
+        for given in self._outputs.values():
+            path = self._arm.path(given["uri"])
+            is_file = given.get("jobOutputType", "").lower().replace("_", "") == "urifile"
+            return path if is_file else path / name
+        return self._arm.path(f"azureml://datastores/{BLOB_STORE}/paths/azureml/{step}/score") / name

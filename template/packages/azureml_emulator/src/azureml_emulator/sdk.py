@@ -1,0 +1,40 @@
+"""Every private name of the Azure SDK that is replaced, so that an SDK that moves one fails here and nowhere else.
+
+`azure.ai.ml` opens blob storage by two names of one of its modules and hands no transport on. They become the same
+classes with a transport of their own, for the emulator's storage account alone.
+"""
+
+from typing import Any
+
+from azure.ai.ml._artifacts import _blob_storage_helper
+from azure.core.pipeline.transport import HttpTransport
+from azure.storage.blob import BlobServiceClient, ContainerClient
+
+from azureml_emulator.errors import EmulatorError
+
+NAMES = {"BlobServiceClient": BlobServiceClient, "ContainerClient": ContainerClient}
+
+
+def open_storage_in_process(account: str, transport: HttpTransport) -> None:
+    """Have `azure.ai.ml` reach the blobs of a storage account through a transport; other accounts stay as they are.
+
+    Raises:
+        EmulatorError: this version of the SDK opens its storage in another way.
+    """
+    for name, original in NAMES.items():
+        if not hasattr(_blob_storage_helper, name):
+            raise EmulatorError(f"This version of azure-ai-ml has no _blob_storage_helper.{name}: use the pinned one.")
+        setattr(_blob_storage_helper, name, _routed(original, account, transport))
+
+
+def _routed(original: Any, account: str, transport: HttpTransport) -> Any:
+    class Routed(original):
+        """The SDK's client, with the transport for one account."""
+
+        def __init__(self, account_url: str, *args: Any, **kwargs: Any):
+            if f"//{account}.blob." in account_url:
+                kwargs.setdefault("transport", transport)
+            super().__init__(account_url, *args, **kwargs)
+
+    Routed.__name__ = original.__name__
+    return Routed
