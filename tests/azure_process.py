@@ -96,9 +96,9 @@ def run_python(source: str, emulator: Emulator) -> dict[str, Any]:
 
 def _console(said: io.StringIO) -> None:
     """Have the screen's output go where standard output goes now."""
-    from mlops import display
+    from mlops.console import console
 
-    display.console.file = said
+    console.file = said
 
 
 def main() -> None:

@@ -118,7 +118,7 @@ class AzuriteStorage:
 
     def _follow(self) -> None:
         """Hand on what was written into the folders since the last request."""
-        root = self._folders.folder(self._account, "")
+        root = self._folders.folder("")
         for file in self._files():
             if self._known.get(file) != file.stat().st_mtime_ns:
                 name = file.relative_to(root).as_posix()
@@ -131,7 +131,7 @@ class AzuriteStorage:
         self._known = {file: file.stat().st_mtime_ns for file in self._files()}
 
     def _files(self) -> list[Path]:
-        root = self._folders.folder(self._account, "")
+        root = self._folders.folder("")
         return [file for file in root.rglob("*") if file.is_file() and HIDDEN not in file.parts]
 
 

@@ -75,7 +75,7 @@ def client(workspace):
 
 
 def blob_folder(emulator):
-    return emulator.storage.folder(emulator.workspace.account, emulator.workspace.container)
+    return emulator.storage.folder(emulator.workspace.container)
 
 
 def collect(emulator, deployment, moment, rows, *more_lines):

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-from endpoints import workspace
 from mlops.local import clock
+
 from azureml_emulator.host.collector import Collector, RecordError, read_records
+from endpoints import workspace
 from projects import ROOT, import_path
 
 REFERENCE = ROOT / "tests" / "reference" / "collected"

@@ -20,8 +20,8 @@ from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
 from mlops.data import assets
 from mlops.data.assets import newest_version, read_asset, register_rows, versions_of
-from mlops.storage import _within, files_among
 from mlops.errors import RunFailedError, WrongInputError
+from mlops.storage import _within, files_among
 from mlops.training.pipeline import retrain
 from model.contract import Contract
 from model.tables import write_mltable
@@ -164,7 +164,7 @@ def test_asset_of_another_datastore_is_read(workspace, client, kind):
             else None
         )
     )
-    write_mltable(ROWS, workspace.storage.folder(properties["accountName"], "rows") / "here", {})
+    write_mltable(ROWS, workspace.storage.folder("rows") / "here", {})
     name_address(workspace, workspace.workspace.uri("here", "other"))
     pd.testing.assert_frame_equal(read_asset(client, NAME, "1"), ROWS)
 

@@ -12,13 +12,13 @@ from dataclasses import asdict
 import psutil
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
+from mlops.local.client import LocalClient
+from mlops.local.jobs import Run, Step
 
+from azureml_emulator.processes import is_alive, started_at
 from mlops.errors import RunFailedError
 from mlops.files import write_json
 from mlops.jobs.jobs import jobs, watching
-from mlops.local.client import LocalClient
-from mlops.local.jobs import Run, Step
-from azureml_emulator.processes import is_alive, started_at
 from projects import import_path, mlops
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlops.errors import RunFailedError
 from azureml_emulator.github.expressions import Result, runs
 from azureml_emulator.github.workflows import Trigger, run_workflow
+from mlops.errors import RunFailedError
 
 TRIGGER = Trigger("workflow_dispatch", {}, "my-organization/my-repository", {})
 STEPS = """

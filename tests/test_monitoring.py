@@ -13,13 +13,13 @@ import pytest
 from azure.ai.ml.entities import Data
 from hypothesis import given
 from hypothesis import strategies as st
+from mlops.local.client import LocalClient
 
 from azureml_metrics.attribution import cumulative_gain, gain
+from azureml_metrics.results import DRIFT, NOTHING, MonitorRun, Window, from_json, run_signals, to_json
 from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 from mlops.display import show_monitor
 from mlops.errors import RunFailedError
-from mlops.local.client import LocalClient
-from azureml_metrics.results import DRIFT, NOTHING, MonitorRun, Window, from_json, run_signals, to_json
 from mlops.monitoring.schedule import COLLECTED, refuse_unmeasured
 from model.preprocess_production_data import hours, rows_as_text, rows_of
 from projects import ROOT

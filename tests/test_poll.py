@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azure_runs import run, verb
-from mlops.events.dispatched import AGAIN_AFTER, MOST, Memory
-from mlops.events.triage import retraining_names
 from azureml_emulator.events.bridge import deliver
 from azureml_emulator.events.event_grid import model_registered
 from azureml_emulator.github.server import TOKEN, GitHub
+from mlops.events.dispatched import AGAIN_AFTER, MOST, Memory
+from mlops.events.triage import retraining_names
 from mlops.settings import load_settings
 from projects import python
 

@@ -19,7 +19,7 @@ from model.contract import load_contract
 
 contract, now = load_contract(), emulator.arm.clock.now()
 endpoint = read_yaml(ONLINE_ENDPOINT)["name"]
-store = emulator.storage.folder(emulator.workspace.account, emulator.workspace.container)
+store = emulator.storage.folder(emulator.workspace.container)
 rows = usual_rows().astype(object)
 rows = rows.where(rows.notna(), None)
 days, deployment, hours = DAYS, DEPLOYMENT, HOURS

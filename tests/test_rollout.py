@@ -15,8 +15,8 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 from mlflow import MlflowClient
-
 from mlops.local.client import LocalClient
+
 from mlops.rollout.plan import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
 from projects import import_path, mlops, python
 

@@ -22,8 +22,8 @@ from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from mlops.local.client import LocalClient
+
 from azureml_emulator.host.collector import collected_folder
 from model.contract import Contract, ContractError
 from model.serving import read_request

@@ -58,9 +58,9 @@ def connect(target: Target | None = None) -> "MLClient":
     Raises:
         WrongInputError: the settings or the credentials are missing or wrong, or Azure refuses them.
     """
-    client, connection = _connect_local() if (target or current_target()) == Target.LOCAL else _connect_azure()
-    _CONNECTIONS[client] = connection
-    return client
+    if (target or current_target()) == Target.LOCAL:
+        return _connect_local()
+    return _connect_azure()
 
 
 def connect_laptop() -> "MLClient":
@@ -195,17 +195,27 @@ def _local(client: "MLClient") -> "LocalWorkspace | None":
     return connection.local if connection else None
 
 
-def _connect_local() -> "tuple[MLClient, _Connection]":
+def client_of(local: "LocalWorkspace") -> "MLClient":
+    """Return the client of a workspace of the emulator.
+
+    Raises:
+        RunFailedError: the SDK is not the one that the emulator knows.
+    """
+    _hush_sdk()
+    with _emulator_errors():
+        client = local.client(enable_telemetry=False, show_progress=True)
+    _CONNECTIONS[client] = _Connection(local.credential, local)
+    return client
+
+
+def _connect_local() -> "MLClient":
     from azureml_emulator.local import LocalWorkspace
 
     azure = load_settings().azure
-    local = LocalWorkspace(STATE, azure.workspace_name, azure.resource_group)
-    _hush_sdk()
-    with _emulator_errors():
-        return local.client(enable_telemetry=False, show_progress=True), _Connection(local.credential, local)
+    return client_of(LocalWorkspace(STATE, azure.workspace_name, azure.resource_group))
 
 
-def _connect_azure() -> "tuple[MLClient, _Connection]":
+def _connect_azure() -> "MLClient":
     """Sign in and ask the workspace who it is: what is wrong with either is said here and not by some later call."""
     settings = workspace_settings()
     from azure.ai.ml import MLClient
@@ -226,7 +236,8 @@ def _connect_azure() -> "tuple[MLClient, _Connection]":
             show_progress=True,
         )
         client.workspaces.get(settings["workspace_name"])
-    return client, _Connection(credential)
+    _CONNECTIONS[client] = _Connection(credential)
+    return client
 
 
 def _forget_empty_settings() -> None:
@@ -236,7 +247,7 @@ def _forget_empty_settings() -> None:
 
 
 def _hush_sdk() -> None:
-    """Keep the SDK from printing: colour codes and empty lines after each upload, a dot for each look at an operation."""
+    """Keep the SDK from printing colour codes after each upload and a dot for each look at an operation."""
     from azure.ai.ml._artifacts import _blob_storage_helper
     from azure.ai.ml._utils import _azureml_polling
 

@@ -1,5 +1,6 @@
 """The workspace of a laptop: the real `MLClient` in front of the emulator, and what has no counterpart on Azure."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from azureml_metrics.results import MonitorRun
 
-# No storage account on Azure can have it: its names have no more than 24 characters.
-ACCOUNT = "the-emulators-own-storage"
 PERSON = "44444444-4444-4444-4444-444444444444"
 
 
@@ -46,7 +45,7 @@ class LocalWorkspace:
 
     def __init__(self, state: Path, name: str, group: str):
         self._state = state
-        self._workspace = Workspace(group=group, name=name, account=ACCOUNT)
+        self._workspace = Workspace(group=group, name=name, account=_account(state))
         self.emulator = Emulator(state, self._workspace)
         self.credential = Person()
         self.transport = EmulatorTransport(self.emulator)
@@ -57,7 +56,7 @@ class LocalWorkspace:
 
         from azureml_emulator.sdk import open_storage_in_process
 
-        open_storage_in_process(ACCOUNT, self.transport)
+        open_storage_in_process(self._workspace.account, self.transport)
         return MLClient(
             self.credential,
             subscription_id=self._workspace.subscription,
@@ -124,3 +123,8 @@ class LocalWorkspace:
         events, workspace = self.emulator.arm.events, self._workspace
         if not events.pending(f"models/{model}:{version}"):
             events.put([model_registered(workspace.id, model, version)])
+
+
+def _account(state: Path) -> str:
+    """Return a name for the storage account that no account on Azure can have: those have no hyphens."""
+    return f"emulator-{hashlib.sha256(str(state.absolute()).encode()).hexdigest()[:12]}"

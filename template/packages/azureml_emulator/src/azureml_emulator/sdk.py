@@ -1,7 +1,7 @@
 """Every private name of the Azure SDK that is replaced, so that an SDK that moves one fails here and nowhere else.
 
 `azure.ai.ml` opens blob storage by two names of one of its modules and hands no transport on. They become the same
-classes with a transport of their own, for the emulator's storage account alone.
+classes with a transport of their own, for the storage accounts of emulators alone.
 """
 
 from typing import Any
@@ -12,7 +12,9 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from azureml_emulator.errors import EmulatorError
 
-NAMES = {"BlobServiceClient": BlobServiceClient, "ContainerClient": ContainerClient}
+CLIENTS = {"BlobServiceClient": BlobServiceClient, "ContainerClient": ContainerClient}
+# The transports of emulators by the names of their storage accounts.
+_TRANSPORTS: dict[str, HttpTransport] = {}
 
 
 def open_storage_in_process(account: str, transport: HttpTransport) -> None:
@@ -21,20 +23,22 @@ def open_storage_in_process(account: str, transport: HttpTransport) -> None:
     Raises:
         EmulatorError: this version of the SDK opens its storage in another way.
     """
-    for name, original in NAMES.items():
+    _TRANSPORTS[account] = transport
+    for name, client in CLIENTS.items():
         if not hasattr(_blob_storage_helper, name):
             raise EmulatorError(f"This version of azure-ai-ml has no _blob_storage_helper.{name}: use the pinned one.")
-        setattr(_blob_storage_helper, name, _routed(original, account, transport))
+        setattr(_blob_storage_helper, name, _routed(client))
 
 
-def _routed(original: Any, account: str, transport: HttpTransport) -> Any:
-    class Routed(original):
-        """The SDK's client, with the transport for one account."""
+def _routed(client: Any) -> Any:
+    class Routed(client):
+        """The SDK's client, with the transport of its account."""
 
         def __init__(self, account_url: str, *args: Any, **kwargs: Any):
-            if f"//{account}.blob." in account_url:
-                kwargs.setdefault("transport", transport)
+            account = account_url.partition("//")[2].partition(".")[0]
+            if account in _TRANSPORTS:
+                kwargs.setdefault("transport", _TRANSPORTS[account])
             super().__init__(account_url, *args, **kwargs)
 
-    Routed.__name__ = original.__name__
+    Routed.__name__ = client.__name__
     return Routed

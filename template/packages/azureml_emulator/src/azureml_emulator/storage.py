@@ -1,4 +1,4 @@
-"""Blob storage by its REST API, kept in folders: one folder an account, a container in it, and the blobs as files.
+"""Blob storage by its REST API, kept in folders: one folder a container, in it the blobs as files.
 
 Known are Put Blob, Get Blob with ranges, Get Blob Properties, Set Blob Metadata, Delete Blob, List Blobs with prefix,
 delimiter, marker and maxresults, Put Block, Put Block List and Append Block. An account without keys refuses a shared
@@ -25,20 +25,19 @@ HIDDEN = ".emulator"
 
 
 class BlobStorage:
-    """Storage accounts below a folder. A container exists as soon as something lies in it."""
+    """One storage account in a folder. A container exists as soon as something is in it."""
 
     def __init__(self, root: Path, page: int = 5000):
         self._root, self._page = root, page
 
-    def folder(self, account: str, container: str) -> Path:
+    def folder(self, container: str) -> Path:
         """Return the folder that holds a container's blobs as files."""
-        return self._root / account / container
+        return self._root / container
 
     def at(self, address: str) -> Path:
         """Return the folder or file of `https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH`."""
-        account, _, rest = address.removeprefix("https://").partition(".blob.core.windows.net/")
-        container, _, path = rest.partition("/")
-        return self.folder(account, container) / path
+        container, _, path = address.partition(".blob.core.windows.net/")[2].partition("/")
+        return self.folder(container) / path
 
     def __call__(self, request: Request) -> Response:
         """Answer a request to `ACCOUNT.blob.core.windows.net`."""
@@ -49,7 +48,7 @@ class BlobStorage:
 
     def _answer(self, request: Request) -> Response:
         container, _, name = request.path.lstrip("/").partition("/")
-        folder = self.folder(request.host.partition(".")[0], container)
+        folder = self.folder(container)
         delegated = "skoid" in request.query
         if request.headers.get("Authorization", "").startswith("SharedKey") or (
             "sig" in request.query and not delegated

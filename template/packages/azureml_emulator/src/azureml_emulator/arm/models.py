@@ -64,7 +64,7 @@ class Models(Kind):
 
     def collect(self) -> None:
         """Take over what jobs have registered, with the files in the workspace's storage, and raise the events."""
-        folder = self.arm.storage.folder(self.workspace.account, self.workspace.artifact_container)
+        folder = self.arm.storage.folder(self.workspace.artifact_container)
         for version in self.store.versions():
             if self._take_over(version, folder):
                 event = model_registered(self.workspace.id, version.name, version.version, version.tags)

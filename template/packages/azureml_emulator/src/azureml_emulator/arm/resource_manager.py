@@ -105,7 +105,7 @@ class ResourceManager:
         if not found:
             raise Refused(400, "UserError", f"The emulator cannot open {address}.")
         container = self.workspace.datastore(found[1])["properties"]["containerName"]
-        return self.storage.folder(self.workspace.account, container) / found[2]
+        return self.storage.folder(container) / found[2]
 
     def _check_scope(self, subscription: str, group: str, name: str) -> None:
         here = self.workspace
