@@ -6,7 +6,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobBlock, ContainerClient
-from azureml_emulator.run import environment
+from azure_process import environment
 
 from azure_runs import run, verb
 from azureml_emulator.application import Emulator

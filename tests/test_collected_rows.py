@@ -13,7 +13,7 @@ import pytest
 import yaml
 from azure.ai.ml import MLClient
 from azure.identity import DefaultAzureCredential
-from azureml_emulator.run import environment
+from azure_process import environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -22,7 +22,7 @@ from mlops.data import assets
 from mlops.data.assets import newest_version, read_asset, register_rows, versions_of
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.storage import _within, files_among
-from mlops.training.pipeline import retrain
+from mlops.training import retrain
 from model.contract import Contract
 from model.tables import write_mltable
 

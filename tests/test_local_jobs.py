@@ -18,7 +18,7 @@ from mlops.local.jobs import Run, Step
 from azureml_emulator.processes import is_alive, started_at
 from mlops.errors import RunFailedError
 from mlops.files import write_json
-from mlops.jobs.jobs import jobs, watching
+from mlops.jobs import jobs, watching
 from projects import import_path, mlops
 
 

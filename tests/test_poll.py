@@ -52,7 +52,7 @@ def monitor_run(name, signal, hours=1, status="Completed", depth=2, display=None
     step(f"{name}-evaluate", parent, status, signal)
 
 def version(number, **tags):
-    registry = MlflowClient(arm.models.tracking_uri)
+    registry = MlflowClient(arm.models.store.uri)
     if not registry.search_registered_models(f"name='{model_name()}'"):
         registry.create_registered_model(model_name())
     while len(registry.search_model_versions(f"name='{model_name()}'")) < number:

@@ -12,7 +12,7 @@ VERSIONS = 30
 # A version's files are those of the first, which the pipeline has trained and registered.
 REGISTER = f"""
 from mlflow import MlflowClient
-registry = MlflowClient(emulator.arm.models.tracking_uri)
+registry = MlflowClient(emulator.arm.models.store.uri)
 first = registry.get_model_version({MODEL!r}, "1")
 tags = {{key: value for key, value in first.tags.items() if key != "rollout"}}
 for number in range({VERSIONS}):

@@ -23,7 +23,7 @@ result = {
 """
 SCORE = """
 import pandas as pd
-from mlops.rollout.batch import score_folder
+from mlops.data.batch_scoring import score_folder
 from mlops.workspace import connect
 from mlops.data.production import usual_rows
 from mlops.paths import BATCH_ENDPOINT, read_yaml

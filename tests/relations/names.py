@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mlops.rollout.batch import SCORED
+from mlops.data.batch_scoring import SCORED
 from relations.relation import Files, parsed, relation, under
 
 # Of learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, and Azure ML of its own assets.
