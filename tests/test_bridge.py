@@ -16,7 +16,6 @@ import pytest
 from mlops.errors import RunFailedError
 from mlops.local import bridge
 from mlops.local.bridge import deliver
-from mlops.local.conditions import resolve
 from mlops.local.events import breaches, model_registered, passes, subscriptions_to
 from mlops.local.expressions import STANDARD, ExpressionError, evaluate
 from mlops.local.github import LARGEST_PAYLOAD, TOKEN, GitHub
@@ -316,6 +315,3 @@ def test_expressions_that_the_emulator_does_not_know_are_errors():
         with pytest.raises(ExpressionError):
             evaluate(expression, STANDARD)
     assert evaluate("a@{concat('x', 'it''s')}b", STANDARD) == "axit'sb"
-    for expression in ("${{ fromJSON(inputs.a) }}", "${{ inputs.a || 'b' }}"):
-        with pytest.raises(ExpressionError):
-            resolve(expression, {})

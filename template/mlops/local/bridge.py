@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops.files import write_json
+from mlops.local.conditions import Result
 from mlops.local.events import Event, subscriptions_to
 from mlops.local.github import TOKEN, Dispatch, GitHub
 from mlops.local.logic_app import IDENTITY_TOKEN, LogicApp
@@ -188,4 +189,5 @@ def _step_hop(file: Path, result: StepResult, sent: Any) -> Hop:
     decision = ": ".join(result.outputs[key] for key in ("outcome", "reason") if key in result.outputs)
     failure = f"failed with exit code {result.code}, its log, {result.log}, ends with:\n{result.tail}"
     outcome = failure if result.code else decision or "done"
-    return Hop(f"{file.stem}: {result.step}", sent, outcome, not result.code, result.outputs)
+    is_failure = result.conclusion is Result.FAILURE
+    return Hop(f"{file.stem}: {result.step}", sent, outcome, not is_failure, result.outputs)
