@@ -113,7 +113,9 @@ def test_a_step_that_cannot_be_started_fails_and_says_where(step, tmp_path):
 
 def test_a_job_that_takes_too_long_is_ended_with_all_it_has_started(tmp_path):
     before = time.monotonic()
-    with pytest.raises(RunFailedError, match=r"jobs\.job\.timeout-minutes: .* not ended after 0\.01 minutes"):
+    with pytest.raises(
+        RunFailedError, match=r"^workflow\.yml, jobs\.job\.timeout-minutes: .* not ended after 0\.01 minutes"
+    ):
         results(tmp_path, "\n    - run: sleep 987 & sleep 987\n", timeout_minutes=0.01)
     assert time.monotonic() - before < 30
     commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]

@@ -59,8 +59,9 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job runs: the project, the run's folder, and the variables that a runner sets."""
+    """Where a job runs: the workflow's file, the project, the run's folder, and the variables that a runner sets."""
 
+    file: str
     root: Path
     folder: Path
     variables: Mapping[str, str]
@@ -156,9 +157,9 @@ class JobRun:
             try:
                 return process.wait(self._ends_by - time.monotonic())
             except subprocess.TimeoutExpired:
+                place = f"{self._place.file}, {self._job.place}.timeout-minutes"
                 minutes = f"{self._job.timeout_minutes:g}"
-                message = f"{self._job.place}.timeout-minutes: the job has not ended after {minutes} minutes"
-                raise RunFailedError(message) from None
+                raise RunFailedError(f"{place}: the job has not ended after {minutes} minutes") from None
             finally:
                 _end(process)
 
@@ -184,7 +185,9 @@ def _resolved(texts: Texts, scope: Scope) -> dict[str, str]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a script that still runs, with all that it has started."""
     if process.poll() is None:
-        for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         process.wait()

@@ -13,7 +13,9 @@ from mlops.local.workflow_yaml import Field
 STEP_KEYS = ("id", "if", "name", "uses", "with", "run", "shell", "env", "continue-on-error", "working-directory")
 REFUSED_IN_STEPS = {"timeout-minutes": "the emulator knows it for jobs only"}
 # They prepare a runner: the laptop has the project, its tools and no need to sign in.
-PREPARING_ACTIONS = ("actions/checkout", "actions/setup-python", "astral-sh/setup-uv", "azure/login")
+PREPARING_ACTIONS = ("actions/cache", "actions/checkout", "actions/setup-python", "astral-sh/setup-uv", "azure/login")
+# With these, actions/checkout brings other files than the laptop has.
+OTHER_FILES = ("path", "ref", "repository")
 # Without a shell GitHub starts bash without pipefail.
 SHELLS = ("", "bash", "sh", "python")
 IDENTIFIER = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -77,6 +79,10 @@ def _check_action(fields: Mapping[str, Field]) -> None:
         known = ", ".join(PREPARING_ACTIONS)
         hint = "a workflow of its own, started by `workflow_run`, can run it after this one"
         fields["uses"].refuse(f"the emulator runs no actions. It leaves out {known}, and cannot run {name}: {hint}")
+    given = fields["with"].mapping() if "with" in fields else {}
+    for key in OTHER_FILES if name.lower() == "actions/checkout" else ():
+        if key in given:
+            given[key].refuse("the emulator has the project as it is, and checks nothing out")
 
 
 def action_ids(steps: Iterable[Field]) -> Iterable[str]:

@@ -57,12 +57,9 @@ def run_workflow(file: Path, trigger: Trigger, project_root: Path, state: Path) 
     (folder / "temp").mkdir(parents=True, exist_ok=True)
     (folder / "event.json").write_text(json.dumps(trigger.event), encoding="utf-8")
     github = _github(workflow, trigger, project_root, folder, run_id)
-    yield from _run_jobs(
-        workflow,
-        trigger,
-        github,
-        Place(project_root, folder, _variables(github, trigger, folder), _commands(folder.parent)),
-    )
+    variables = _variables(github, trigger, folder)
+    place = Place(workflow.file, project_root, folder, variables, _commands(folder.parent))
+    yield from _run_jobs(workflow, trigger, github, place)
 
 
 def _run_jobs(workflow: Workflow, trigger: Trigger, github: Mapping[str, Any], place: Place) -> Iterator[StepResult]:
@@ -126,7 +123,7 @@ def _inputs(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
     given = trigger.event.get("inputs") or {}
     for declared in workflow.inputs:
         if declared.is_required and not declared.default and not given.get(declared.name):
-            raise RunFailedError(f"{workflow.file}: the input {declared.name} is required")
+            raise RunFailedError(f"{workflow.file}, on.workflow_dispatch.inputs.{declared.name}: it is required")
     return {declared.name: _input(declared, given.get(declared.name, declared.default)) for declared in workflow.inputs}
 
 
