@@ -122,14 +122,18 @@ def test_a_job_that_takes_too_long_is_ended_with_all_it_has_started(tmp_path):
     assert ["sleep", "987"] not in commands
 
 
-def test_a_job_that_was_skipped_has_no_outputs(tmp_path):
+@pytest.mark.parametrize(
+    ("first", "output"),
+    [("    if: false\n    steps: [{run: 'true'}]\n", ""), ("    steps: [{run: 'false'}]\n", "constant")],
+)
+def test_a_job_that_was_skipped_has_no_outputs_and_one_that_failed_has(first, output, tmp_path):
     file = tmp_path / "workflow.yml"
-    first = JOB.format(name="first") + "    if: false\n    outputs: {x: constant}\n    steps: [{run: 'true'}]\n"
+    first = JOB.format(name="first") + "    outputs: {x: constant}\n" + first
     second = JOB.format(name="second") + "    needs: first\n    if: always()\n"
-    second += "    steps: [{name: S, run: 'test -z \"${{ needs.first.outputs.x }}\"'}]\n"
+    second += f'    steps: [{{name: S, run: \'test "${{{{ needs.first.outputs.x }}}}" = "{output}"\'}}]\n'
     file.write_text(f"on: push\njobs:\n{first}{second}", encoding="utf-8")
-    (result,) = run_workflow(file, Trigger("push", {}, "a/b", {}), tmp_path, tmp_path / "state")
-    assert result.code == 0
+    results = list(run_workflow(file, Trigger("push", {}, "a/b", {}), tmp_path, tmp_path / "state"))
+    assert (results[-1].job, results[-1].code) == ("second", 0)
 
 
 def test_a_step_without_a_name_is_called_by_its_first_line(tmp_path):

