@@ -18,7 +18,6 @@ from azureml_emulator.events.bridge import deliver
 from azureml_emulator.events.event_grid import breaches, model_registered, passes, subscriptions_to
 from azureml_emulator.events.logic_app import IDENTITY_TOKEN, LogicApp
 from azureml_emulator.events.logic_app_expressions import STANDARD, ExpressionError, evaluate
-from azureml_emulator.github.expressions import resolve
 from azureml_emulator.github.server import LARGEST_PAYLOAD, TOKEN, GitHub
 from mlops.errors import RunFailedError
 
@@ -316,6 +315,3 @@ def test_expressions_that_the_emulator_does_not_know_are_errors():
         with pytest.raises(ExpressionError):
             evaluate(expression, STANDARD)
     assert evaluate("a@{concat('x', 'it''s')}b", STANDARD) == "axit'sb"
-    for expression in ("${{ fromJSON(inputs.a) }}", "${{ inputs.a || 'b' }}"):
-        with pytest.raises(ExpressionError):
-            resolve(expression, {})

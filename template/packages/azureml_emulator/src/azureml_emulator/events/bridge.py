@@ -16,6 +16,7 @@ from typing import Any
 from azureml_emulator.events.event_grid import Event, subscriptions_to
 from azureml_emulator.events.logic_app import LogicApp
 from azureml_emulator.files import write_json
+from azureml_emulator.github.expressions import Result
 from azureml_emulator.github.server import Dispatch, GitHub
 from azureml_emulator.github.workflows import StepResult, Trigger, run_workflow, workflows_for
 from azureml_emulator.tokens import GITHUB_TOKEN, IDENTITY_TOKEN
@@ -203,4 +204,5 @@ def _step_hop(file: Path, result: StepResult, sent: Any) -> Hop:
     decision = ": ".join(result.outputs[key] for key in ("outcome", "reason") if key in result.outputs)
     failure = f"failed with exit code {result.code}, its log, {result.log}, ends with:\n{result.tail}"
     outcome = failure if result.code else decision or "done"
-    return Hop(f"{file.stem}: {result.step}", sent, outcome, not result.code, result.outputs)
+    is_failure = result.conclusion is Result.FAILURE
+    return Hop(f"{file.stem}: {result.step}", sent, outcome, not is_failure, result.outputs)
