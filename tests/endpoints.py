@@ -21,7 +21,6 @@ from azure.ai.ml.entities import (
     ProbeSettings,
 )
 from mlflow import MlflowClient
-
 from mlops.local.client import LocalClient
 
 ENDPOINT = "stub-endpoint"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from azureml_emulator.errors import EmulatorError
 from azureml_emulator.github.workflows import workflows_for
 from expressions import random_expressions
-from mlops.errors import RunFailedError
 from projects import questionnaire
 from variants.matrix import covering
 from variants.renderer import Renderer
@@ -105,7 +105,7 @@ def test_what_github_would_do_otherwise_is_refused_with_file_line_and_key_before
 ):
     file = runners.write(probe.name, probe.read_bytes())
     expected = f".github/workflows/{probe.name}, {probe.read_text(encoding='utf-8').splitlines()[0].removeprefix('# ')}"
-    with pytest.raises(RunFailedError, match=f"^{re.escape(expected)}"):
+    with pytest.raises(EmulatorError, match=f"^{re.escape(expected)}"):
         runners.by_emulator(file, event_of(probe), monkeypatch)
     assert runners.calls() == {}
 

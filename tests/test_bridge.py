@@ -18,7 +18,7 @@ from azureml_emulator.events.bridge import deliver
 from azureml_emulator.events.event_grid import breaches, model_registered, passes, subscriptions_to
 from azureml_emulator.events.logic_app import IDENTITY_TOKEN, LogicApp
 from azureml_emulator.events.logic_app_expressions import STANDARD, ExpressionError, evaluate
-from azureml_emulator.github.server import LARGEST_PAYLOAD, TOKEN, GitHub
+from azureml_emulator.github.server import LARGEST_PAYLOAD, GitHub
 from mlops.errors import RunFailedError
 
 EVENTS = Path(__file__).parent / "reference" / "events"

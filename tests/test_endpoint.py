@@ -12,9 +12,9 @@ import httpx
 import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from mlops.local.client import LocalClient
 
 from endpoints import ENDPOINT, until, workspace
-from mlops.local.client import LocalClient
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import time
 import psutil
 import pytest
 
+from azureml_emulator.errors import EmulatorError
 from azureml_emulator.github.expressions import Condition, Result, Scope, Text
 from azureml_emulator.github.syntax import ExpressionError
 from azureml_emulator.github.values import CaseSensitive
 from azureml_emulator.github.workflows import Trigger, run_workflow, workflows_for
-from mlops.errors import RunFailedError
 
 JOB = "  {name}:\n    runs-on: ubuntu-24.04\n"
 
@@ -65,7 +65,7 @@ def test_a_workflow_may_be_called_yaml(tmp_path):
 
 def test_an_unreadable_trigger_is_named_with_its_place(tmp_path):
     with pytest.raises(
-        RunFailedError, match=r"^\.github/workflows/workflow\.yml, line 1, on.repository_dispatch.type: "
+        EmulatorError, match=r"^\.github/workflows/workflow\.yml, line 1, on.repository_dispatch.type: "
     ):
         started(tmp_path, "{repository_dispatch: {type: [model-registered]}}")
 
@@ -114,7 +114,7 @@ def test_a_step_that_cannot_be_started_fails_and_says_where(step, tmp_path):
 def test_a_job_that_takes_too_long_is_ended_with_all_it_has_started(tmp_path):
     before = time.monotonic()
     with pytest.raises(
-        RunFailedError, match=r"^workflow\.yml, jobs\.job\.timeout-minutes: .* not ended after 0\.01 minutes"
+        EmulatorError, match=r"^workflow\.yml, jobs\.job\.timeout-minutes: .* not ended after 0\.01 minutes"
     ):
         results(tmp_path, "\n    - run: sleep 987 & sleep 987\n", timeout_minutes=0.01)
     assert time.monotonic() - before < 30

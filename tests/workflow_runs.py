@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from azureml_emulator.github.job import PYTHON
-from azureml_emulator.github.server import TOKEN
 from azureml_emulator.github.workflows import Trigger, run_workflow
+from azureml_emulator.tokens import GITHUB_TOKEN
 
 ACT = Path(sys.executable).parent / "act"
 # act runs steps on this machine, without Docker; from git it knows the repository's name.
@@ -107,7 +107,7 @@ class Runners:
             options += ["--local-repository", f"{action}={self._action}"]
         for name, value in VARIABLES.items():
             options += ["--var", f"{name}={value}"]
-        for name, value in {**SECRETS, "GITHUB_TOKEN": TOKEN}.items():
+        for name, value in {**SECRETS, "GITHUB_TOKEN": GITHUB_TOKEN}.items():
             options += ["-s", f"{name}={value}"]
         environment = {"PATH": self._path(), "HOME": str(self._home), "XDG_CACHE_HOME": str(self._home / "cache")}
         done = subprocess.run(

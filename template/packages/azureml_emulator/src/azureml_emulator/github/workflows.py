@@ -108,7 +108,6 @@ def _variables(github: Mapping[str, Any], trigger: Trigger, folder: Path) -> dic
         "RUNNER_ARCH": "X64",
         "RUNNER_OS": "Linux",
         "RUNNER_TEMP": str(folder / "temp"),
-        "MLOPS_TARGET": "local",
         # `uv run` then uses the environment that runs now, as it is.
         "UV_NO_SYNC": "1",
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
