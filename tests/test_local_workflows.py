@@ -142,7 +142,8 @@ def test_a_step_without_a_name_is_called_by_its_first_line(tmp_path):
 
 def test_a_step_stays_on_the_laptop_whatever_the_workflow_says(tmp_path):
     step = "{name: S, run: 'test \"$MLOPS_TARGET\" = local', env: {MLOPS_TARGET: azure}}"
-    assert results(tmp_path, f"\n    - {step}\n", env="{MLOPS_TARGET: azure}")["S"].code == 0
+    told = {"MLOPS_TARGET": "local"}
+    assert results(tmp_path, f"\n    - {step}\n", told, env="{MLOPS_TARGET: azure}")["S"].code == 0
 
 
 def test_what_started_the_run_sets_the_last_word(tmp_path):
