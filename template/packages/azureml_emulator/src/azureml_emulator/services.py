@@ -19,6 +19,9 @@ class AssetService(Protocol):
     def find(self, kind: str, name: str, version: str) -> Document:
         """Return a version, or refuse."""
 
+    def check(self, reference: str, kind: str) -> None:
+        """Check that what a reference names is there, in the workspace or in a registry, or refuse."""
+
     def resolve(self, reference: str, kind: str) -> Document:
         """Return what an ARM id or a short reference names, or refuse."""
 

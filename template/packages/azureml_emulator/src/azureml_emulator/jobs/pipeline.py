@@ -36,8 +36,7 @@ class Pipeline:
             for step, job in self._jobs.items()
         }
         for spec in self._specs.values():
-            if "registries/" not in spec["environment"]:
-                arm.assets.resolve(spec["environment"].removeprefix("azureml:"), "environments")
+            arm.assets.check(spec["environment"].removeprefix("azureml:"), "environments")
         self.steps = self._order()
         self._values = {f"parent.inputs.{key}": self._input(given) for key, given in properties["inputs"].items()}
         self._place_outputs()
