@@ -41,9 +41,7 @@ class Jobs(Kind):
     def list(self, request: Request) -> Response:
         """Return every job that is not a step of another, the newest first."""
         found = [
-            self._shown(name, document)
-            for name, document in self.documents.all("jobs")
-            if not self._is_lost(document)
+            self._shown(name, document) for name, document in self.documents.all("jobs") if not self._is_lost(document)
         ]
         return page(request, [*self.strangers, *found[::-1]])
 
@@ -188,7 +186,7 @@ class Jobs(Kind):
         self.documents.put(f"runs/{name}", run)
 
     def _shown(self, name: str, document: Document) -> Document:
-        """Return a job as REST shows it. One whose thread could not write how it ended, as on a full disk, has failed."""
+        """Return a job as REST shows it; one whose thread could not write how it ended, as on a full disk, has failed."""
         shown = {key: value for key, value in document.items() if key != "process"}
         thread = self._threads.get(name)
         if thread and not thread.is_alive() and shown["properties"]["status"] not in FINAL:
