@@ -182,7 +182,9 @@ def steps_of(command):
 
 def statuses(project, kind):
     """The statuses in the documents of the project's jobs, or of the runs of their steps."""
-    documents = [json.loads(file.read_text()) for file in (project / ".azureml-local" / "arm" / kind).glob("[!.]*.json")]
+    documents = [
+        json.loads(file.read_text()) for file in (project / ".azureml-local" / "arm" / kind).glob("[!.]*.json")
+    ]
     return [document.get("properties", {}).get("status") or document.get("status") for document in documents]
 
 

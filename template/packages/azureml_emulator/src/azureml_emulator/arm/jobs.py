@@ -16,6 +16,7 @@ from azureml_emulator.routes import Routes
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
 
+RUNNING = "Running"
 FINAL = ("Completed", "Failed", "Canceled")
 
 
@@ -81,7 +82,7 @@ class Jobs(Kind):
         """
         self._forget_lost(name)
         studio = f"https://ml.azure.com/runs/{name}?wsid={self.workspace.id}"
-        properties |= {"status": "Running", "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}}
+        properties |= {"status": RUNNING, "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}}
         document = self.named(f"jobs/{name}", name, properties)
         # Not shown: who does the work.
         document["process"] = {"pid": os.getpid(), "started": started_at(os.getpid())}
@@ -186,22 +187,21 @@ class Jobs(Kind):
         self.documents.put(f"runs/{name}", run)
 
     def _shown(self, name: str, document: Document) -> Document:
-        """Return a job as REST shows it; one whose thread could not write how it ended, as on a full disk, has failed."""
-        shown = {key: value for key, value in document.items() if key != "process"}
+        """Return a job as REST shows it: failed, if its thread could not write how it ended, as on a full disk."""
         thread = self._threads.get(name)
-        if thread and not thread.is_alive() and shown["properties"]["status"] not in FINAL:
+        if thread and not thread.is_alive() and document["properties"]["status"] == RUNNING:
             # Read again: the thread may have written it since.
-            current = self.documents.get(f"jobs/{name}") or document
-            status = current["properties"]["status"]
-            shown["properties"] = shown["properties"] | {"status": status if status in FINAL else "Failed"}
-        return shown
+            document = self.documents.get(f"jobs/{name}") or document
+            if document["properties"]["status"] == RUNNING:
+                document = document | {"properties": document["properties"] | {"status": "Failed"}}
+        return {key: value for key, value in document.items() if key != "process"}
 
     def _is_lost(self, document: Document) -> bool:
         """Return whether a job died with the process that did its work."""
-        if document["properties"]["status"] in FINAL:
+        process = document.get("process")
+        if document["properties"]["status"] != RUNNING or not process:
             return False
-        process = document.get("process") or {}
-        return not is_alive(process.get("pid", 0), process.get("started", 0.0))
+        return not is_alive(process["pid"], process["started"])
 
     def _forget_lost(self, name: str) -> None:
         known = self.documents.get(f"jobs/{name}")
