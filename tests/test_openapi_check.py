@@ -53,6 +53,9 @@ class Host:
 
     address = "http://127.0.0.1:1"
 
+    def ensure(self):
+        pass
+
     def control(self, method, path, content=None):
         return {}
 
