@@ -34,7 +34,10 @@ PROBE = """
 import json
 from datetime import datetime
 from mlops.data.collected import scored_rows
+from mlops.jobs.watching import watch
 from mlops.workspace import monitor_run
+for last in watch(client, run.job_name):
+    pass
 found = monitor_run(client, run.job_name)
 rows = scored_rows(client, contract, datetime.fromisoformat(found.start), datetime.fromisoformat(found.end))
 computed = measure(definition, reference, rows.assign(day=0), contract)

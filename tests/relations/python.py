@@ -5,7 +5,12 @@ from pathlib import PurePosixPath
 from relations.relation import Files, imported, parsed, relation
 
 # Where a package of the project is found, by its first name.
-PACKAGES = {"model": "src/", "mlops": ""}
+PACKAGES = {
+    "model": "src/",
+    "mlops": "",
+    "azureml_emulator": "packages/azureml_emulator/src/",
+    "azureml_metrics": "packages/azureml_metrics/src/",
+}
 
 
 @relation("*.py", names=True)
