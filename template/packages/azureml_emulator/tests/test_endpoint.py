@@ -13,8 +13,7 @@ import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from endpoints import ENDPOINT, until, workspace
-from mlops.local.client import LocalClient
+from endpoints import ENDPOINT, open_workspace, until, workspace
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def test_server_starts_as_on_azure_in_its_scripts_folder_without_python_path(pla
     assert (Path(seen["cwd"]) / "score.py").exists()
     assert seen["cwd"] != str(place.code)
     assert "PYTHONPATH" not in seen["environment"]
-    assert not [path for path in seen["path"] if path.endswith("mlops/local")]
+    assert not [path for path in seen["path"] if path.endswith("azureml_emulator/host")]
     assert seen["environment"]["AZUREML_ENTRY_SCRIPT"].endswith("score.py")
     assert seen["environment"]["WORKER_COUNT"] == "1"
 
@@ -58,7 +57,7 @@ def test_model_lies_under_its_name_and_version(place):
 
 
 def test_server_listens_to_this_machine_only(place):
-    servers = [child for child in place.host().children(recursive=True) if "container.py" in " ".join(child.cmdline())]
+    servers = [child for child in place.host().children(recursive=True) if "inference_server.py" in " ".join(child.cmdline())]
     listening = {link.laddr.ip for server in servers for link in server.connections() if link.status == "LISTEN"}
     assert listening == {"127.0.0.1"}
 
@@ -70,7 +69,7 @@ def test_deployment_is_returned_as_the_sdk_returns_it(place):
     assert deployment.provisioning_state == "Succeeded"
     assert deployment.data_collector.collections["model_inputs"].enabled == "true"
     assert [known.name for known in place.client.online_deployments.list(ENDPOINT)] == ["model-1", "model-2"]
-    assert place.client.online_endpoints.get(ENDPOINT).traffic == {"model-1": 100, "model-2": 0}
+    assert place.client.online_endpoints.get(ENDPOINT).traffic == {"model-1": 100}
     assert [known.name for known in place.client.online_endpoints.list()] == [ENDPOINT]
 
 
@@ -206,11 +205,11 @@ def test_traffic_is_split_exactly_and_changes_at_once(place):
 
 
 def test_mirrored_requests_are_answered_by_one_and_seen_by_both(place):
-    before = place.client.online_deployments.statistics("model-2", ENDPOINT).requests
+    before = place.statistics("model-2").requests
     place.route(mirror={"model-2": 50}, **{"model-1": 100})
     assert {place.ask().json()["name"] for _ in range(10)} == {"model-1"}
     place.route(**{"model-1": 100})
-    seen = until(lambda: place.client.online_deployments.statistics("model-2", ENDPOINT).requests - before >= 5)
+    seen = until(lambda: place.statistics("model-2").requests - before >= 5)
     assert seen
 
 
@@ -271,11 +270,11 @@ def test_statistics_say_whose_fault_an_error_was(place):
     place.ask("model-5")
     place.ask("model-5", status=400)
     place.ask("model-5", status=500)
-    seen = place.client.online_deployments.statistics("model-5", ENDPOINT)
+    seen = place.statistics("model-5")
     assert (seen.requests, seen.errors, seen.bad_requests, seen.rejected) == (3, 1, 1, 0)
     assert 0 < seen.median_seconds <= seen.p95_seconds < 5
     time.sleep(0.3)
-    assert place.client.online_deployments.statistics("model-5", ENDPOINT, last_seconds=0.2).requests == 0
+    assert place.statistics("model-5", last_seconds=0.2).requests == 0
     place.client.online_deployments.begin_delete("model-5", ENDPOINT).result()
 
 
@@ -291,7 +290,7 @@ def test_process_that_dies_is_started_again(place):
 
 def test_every_command_finds_the_same_host(place):
     pid = place.host().pid
-    other = LocalClient(place.state)
+    _, other = open_workspace(place.state)
     other.online_endpoints.begin_create_or_update(other.online_endpoints.get(ENDPOINT)).result()
     assert place.host().pid == pid
 
@@ -312,7 +311,7 @@ def test_killed_host_takes_its_children_with_it_and_comes_back_as_it_was(place, 
 def test_stopped_host_comes_back_with_the_next_use(place, tmp_path):
     host = place.host()
     children = host.children(recursive=True)
-    place.client.close()
+    place.local.close()
     assert [process for process in [host, *children] if runs(process)] == []
     request = tmp_path / "request.json"
     request.write_text("{}")
@@ -328,12 +327,12 @@ def test_host_ends_when_it_is_not_used_or_its_folder_is_gone(tmp_path, monkeypat
         monkeypatch.delenv("MLOPS_LOCAL_IDLE_SECONDS")
         place.client.online_endpoints.begin_create_or_update(place.client.online_endpoints.get(ENDPOINT)).result()
         host = place.host()
-        (tmp_path / "state" / "online" / "host.json").unlink()
+        place.address_file.unlink()
         assert not psutil.wait_procs([host], timeout=30)[1]
 
 
 def test_host_of_older_code_is_replaced(place):
-    host, file = place.host(), place.state / "online" / "host.json"
+    host, file = place.host(), place.address_file
     file.write_text(json.dumps({**json.loads(file.read_text()), "version": "of yesterday"}))
     place.route(**{"model-1": 100})
     assert place.host().pid != host.pid
