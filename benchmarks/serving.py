@@ -164,8 +164,8 @@ def main(project: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, folders(project)))
     import yaml
     from azure.ai.ml import load_online_deployment, load_online_endpoint
-
     from mlops.local.client import LocalClient
+
     from mlops.training.pipeline import register_environment
 
     client = LocalClient(project / ".azureml-local")

@@ -33,6 +33,7 @@ SLOWEST = (
     "test_rollout",
     "test_serving",
     "test_variants",
+    "test_act",
     "test_bridge",
     "test_datasets",
     "test_free_text",

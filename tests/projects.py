@@ -23,6 +23,8 @@ from variants.questionnaire import Questionnaire
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 ANSWERS = ".copier-answers.yml"
+# Wide enough for every table; and a command does what it says, and not what its events lead to besides.
+OWN_SETTINGS = {"COLUMNS": "200", "MLOPS_EVENTS": "later"}
 
 
 @cache
@@ -117,7 +119,7 @@ def python(
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=project,
-        env=inherited | {"PYTHONPATH": paths, "COLUMNS": "200"} | environment,
+        env=inherited | OWN_SETTINGS | {"PYTHONPATH": paths} | environment,
         stdin=subprocess.PIPE if given is not None else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,8 +6,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobBlock, ContainerClient
-from azure_process import environment
 
+from azure_process import environment
 from azure_runs import run, verb
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import Workspace

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from azure.ai.ml import MLClient
 from azure.identity import DefaultAzureCredential
-from azure_process import environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from azure_process import environment
 from azureml_emulator.application import Emulator
 from mlops.data import collected
 from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records

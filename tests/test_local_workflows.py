@@ -1,70 +1,180 @@
-"""Which jobs and steps of a workflow run on the laptop: those that GitHub would run."""
+"""The workflow interpreter where test_act.py cannot judge it: act differs from GitHub there, or the laptop does."""
 
+import time
+
+import psutil
 import pytest
 
-from azureml_emulator.github.expressions import Result, runs
-from azureml_emulator.github.workflows import Trigger, run_workflow
-from mlops.errors import RunFailedError
+from azureml_emulator.errors import EmulatorError
+from azureml_emulator.github.expressions import Condition, Result, Scope, Text
+from azureml_emulator.github.syntax import ExpressionError
+from azureml_emulator.github.values import CaseSensitive
+from azureml_emulator.github.workflows import Trigger, run_workflow, workflows_for
 
-TRIGGER = Trigger("workflow_dispatch", {}, "my-organization/my-repository", {})
-STEPS = """
-    - {name: good, run: "true"}
-    - {name: early, run: "true", if: failure()}
-    - {name: bad, run: "false"}
-    - {name: next, run: "true"}
-    - {name: well, run: "true", if: success()}
-    - {name: repair, run: "true", if: failure()}
-    - {name: clean, run: "true", if: "${{ always() }}"}
-"""
-FAILS, WORKS = '[{name: only, run: "false"}]', '[{name: only, run: "true"}]'
+JOB = "  {name}:\n    runs-on: ubuntu-24.04\n"
 
 
-def ran(tmp_path, jobs):
-    """The steps that ran, as job/step, and whether each succeeded."""
+def results(tmp_path, steps, environment=None, **job):
+    """What the steps of a job did, each after its name."""
+    lines = "".join(f"    {key.replace('_', '-')}: {value}\n" for key, value in job.items())
     file = tmp_path / "workflow.yml"
-    file.write_text("on: workflow_dispatch\njobs:\n" + jobs, encoding="utf-8")
-    results = run_workflow(file, TRIGGER, tmp_path, tmp_path / "state")
-    return {f"{result.job}/{result.step}": result.code == 0 for result in results}
+    file.write_text(f"on: workflow_dispatch\njobs:\n{JOB.format(name='job')}{lines}    steps:{steps}", encoding="utf-8")
+    trigger = Trigger("workflow_dispatch", {}, "my-organization/my-repository", environment or {})
+    return {result.step: result for result in run_workflow(file, trigger, tmp_path, tmp_path / "state")}
 
 
-def test_after_a_step_that_fails_run_those_that_look_back_alone(tmp_path):
-    found = ran(tmp_path, f"  job:\n    steps:{STEPS}")
-    assert found == {"job/good": True, "job/bad": False, "job/repair": True, "job/clean": True}
+def started(tmp_path, trigger, event_type="model-registered", name="workflow.yml"):
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / name).write_text(f"on: {trigger}\njobs: {{a: {{strategy: {{matrix: {{x: [1]}}}}}}}}\n", encoding="utf-8")
+    return [file.name for file in workflows_for(tmp_path, event_type)]
 
 
 @pytest.mark.parametrize(
-    ("condition", "first", "is_run"),
+    "trigger",
     [
-        ("success()", WORKS, True),
-        ("success()", FAILS, False),
-        ("failure()", WORKS, False),
-        ("failure()", FAILS, True),
-        ("always()", FAILS, True),
-        ("cancelled()", FAILS, False),
-        ("needs.first.result == 'success'", WORKS, True),
-        ("needs.first.result == 'failure'", FAILS, False),  # without always() it waits for success
+        "repository_dispatch",
+        "[push, repository_dispatch]",
+        "{repository_dispatch: }",
+        "{repository_dispatch: {}}",
+        "{repository_dispatch: {types: model-registered}}",
+        "{repository_dispatch: {types: [other, model-registered]}}",
     ],
 )
-def test_a_job_runs_after_what_its_condition_asks_for(condition, first, is_run, tmp_path):
-    second = f"  second:\n    needs: first\n    if: {condition}\n    steps: {WORKS}\n"
-    assert ("second/only" in ran(tmp_path, f"  first:\n    steps: {first}\n{second}")) == is_run
+def test_every_form_of_on_starts_a_workflow(trigger, tmp_path):
+    assert started(tmp_path, trigger) == ["workflow.yml"]
 
 
-@pytest.mark.parametrize(("start", "is_run"), [(WORKS, False), (FAILS, True)])
-def test_a_failure_is_seen_through_jobs_that_did_not_run(start, is_run, tmp_path):
-    jobs = f"  first:\n    steps: {start}\n"
-    jobs += f"  second:\n    needs: first\n    if: cancelled()\n    steps: {WORKS}\n"
-    jobs += f"  third:\n    needs: second\n    if: failure()\n    steps: {WORKS}\n"
-    assert ("third/only" in ran(tmp_path, jobs)) == is_run
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "push",
+        "[push, workflow_dispatch]",
+        "{repository_dispatch: {types: model-registered-again}}",
+        "{repository_dispatch: {types: [model]}}",
+        "{push: {branches: [repository_dispatch]}}",
+    ],
+)
+def test_another_event_or_type_starts_no_workflow(trigger, tmp_path):
+    assert started(tmp_path, trigger) == []
 
 
-def test_a_comparison_holds_only_while_all_goes_well():
-    context = {"steps": {"triage": {"outputs": {"outcome": "RETRAIN"}}}}
-    condition = "steps.triage.outputs.outcome == 'RETRAIN'"
-    assert [runs(condition, before, context) for before in Result] == [True, False, False]
+def test_a_workflow_may_be_called_yaml(tmp_path):
+    assert started(tmp_path, "repository_dispatch", name="workflow.yaml") == ["workflow.yaml"]
 
 
-def test_what_only_github_can_evaluate_is_named_with_its_file(tmp_path):
-    jobs = f"  job:\n    if: contains(github.ref, 'main')\n    steps: {WORKS}\n"
-    with pytest.raises(RunFailedError, match=r"^workflow\.yml: The emulator .*contains\(github\.ref, 'main'\)"):
-        ran(tmp_path, jobs)
+def test_an_unreadable_trigger_is_named_with_its_place(tmp_path):
+    with pytest.raises(
+        EmulatorError, match=r"^\.github/workflows/workflow\.yml, line 1, on.repository_dispatch.type: "
+    ):
+        started(tmp_path, "{repository_dispatch: {type: [model-registered]}}")
+
+
+def test_a_step_writes_to_no_file_of_a_workflow_that_runs_the_emulator(tmp_path, monkeypatch):
+    for name in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"):
+        (tmp_path / name).touch()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("GITHUB_TOKEN", "of-the-outer-run")
+    monkeypatch.setenv("RUNNER_NAME", "of-the-outer-run")
+    files = '"$GITHUB_ENV" "$GITHUB_OUTPUT" "$GITHUB_PATH" "$GITHUB_STATE" "$GITHUB_STEP_SUMMARY"'
+    found = results(
+        tmp_path, f'\n    - {{name: S, run: \'echo "a=1" | tee {files}; test -z "$GITHUB_TOKEN$RUNNER_NAME"\'}}\n'
+    )
+    assert (found["S"].code, found["S"].outputs) == (0, {"a": "1"})
+    assert [file.name for file in tmp_path.glob("GITHUB_*") if file.stat().st_size] == []
+
+
+@pytest.mark.parametrize(
+    "written", ["no equals sign", "x<<END\\nand no end", "=no name", "<<END\\nno name\\nEND", "x<<"]
+)
+def test_a_step_whose_outputs_github_cannot_read_has_failed(written, tmp_path):
+    found = results(tmp_path, f'\n    - {{name: S, run: \'printf "{written}\\n" >> "$GITHUB_OUTPUT"\'}}\n')
+    assert found["S"].conclusion is Result.FAILURE
+    assert "jobs.job.steps[0]: job-0.output " in found["S"].tail
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{name: S, run: 'true', env: {X: \"${{ fromJSON('no JSON') }}\"}}",
+        "{name: S, run: 'true', if: \"format('{0}')\"}",
+        "{name: S, run: 'echo ${{ format(''{'') }}'}",
+        "{name: S, run: 'true', working-directory: nowhere}",
+        "{name: S, run: 'true', env: {X: \"${{ fromJSON('{}') }}\"}}",
+        "{name: S, run: 'true', env: {X: \"${{ fromJSON('\\\"\\\\u0000\\\"') }}\"}}",
+    ],
+)
+def test_a_step_that_cannot_be_started_fails_and_says_where(step, tmp_path):
+    repair = "{name: Repair, run: 'true', if: failure()}"
+    found = results(tmp_path, f"\n    - {step}\n    - {repair}\n")
+    assert {name: result.conclusion for name, result in found.items()} == {"S": "failure", "Repair": "success"}
+    assert found["S"].tail.startswith("jobs.job.steps[0]: ")
+
+
+def test_a_job_that_takes_too_long_is_ended_with_all_it_has_started(tmp_path):
+    before = time.monotonic()
+    with pytest.raises(
+        EmulatorError, match=r"^workflow\.yml, jobs\.job\.timeout-minutes: .* not ended after 0\.01 minutes"
+    ):
+        results(tmp_path, "\n    - run: sleep 987 & sleep 987\n", timeout_minutes=0.01)
+    assert time.monotonic() - before < 30
+    commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert ["sleep", "987"] not in commands
+
+
+@pytest.mark.parametrize(
+    ("first", "output"),
+    [("    if: false\n    steps: [{run: 'true'}]\n", ""), ("    steps: [{run: 'false'}]\n", "constant")],
+)
+def test_a_job_that_was_skipped_has_no_outputs_and_one_that_failed_has(first, output, tmp_path):
+    file = tmp_path / "workflow.yml"
+    first = JOB.format(name="first") + "    outputs: {x: constant}\n" + first
+    second = JOB.format(name="second") + "    needs: first\n    if: always()\n"
+    second += f'    steps: [{{name: S, run: \'test "${{{{ needs.first.outputs.x }}}}" = "{output}"\'}}]\n'
+    file.write_text(f"on: push\njobs:\n{first}{second}", encoding="utf-8")
+    results = list(run_workflow(file, Trigger("push", {}, "a/b", {}), tmp_path, tmp_path / "state"))
+    assert (results[-1].job, results[-1].code) == ("second", 0)
+
+
+def test_a_step_without_a_name_is_called_by_its_first_line(tmp_path):
+    assert list(results(tmp_path, "\n    - run: |\n        true\n        true\n")) == ["Run true"]
+
+
+def test_a_step_stays_on_the_laptop_whatever_the_workflow_says(tmp_path):
+    step = "{name: S, run: 'test \"$MLOPS_TARGET\" = local', env: {MLOPS_TARGET: azure}}"
+    told = {"MLOPS_TARGET": "local"}
+    assert results(tmp_path, f"\n    - {step}\n", told, env="{MLOPS_TARGET: azure}")["S"].code == 0
+
+
+def test_what_started_the_run_sets_the_last_word(tmp_path):
+    step = '{name: S, run: \'test "$GITHUB_API_URL ${{ github.api_url }}" = "http://here http://here"\'}'
+    assert results(tmp_path, f"\n    - {step}\n", {"GITHUB_API_URL": "http://here"})["S"].code == 0
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("null < null", "false"),
+        ("null <= null", "true"),
+        ("null != null", "false"),
+        ("fromJSON('{}') == fromJSON('{}')", "false"),
+        ("fromJSON('[1]') == 1", "false"),
+        ("'(1)' == 1", "false"),
+        ("'ß' == 'SS'", "false"),
+        ("join(fromJSON('[1,2]'), fromJSON('{}'))", "1,2"),
+        ("contains(fromJSON('{}'), 'a')", "false"),
+        ("env.name", "exact"),
+        ("env.NAME", ""),
+        ("toJSON(needs.*.result[0])", "[]"),
+        ("join(needs.*.result)", "success,skipped"),
+    ],
+)
+def test_where_act_differs_the_runners_source_decides(expression, value):
+    needs = {"a": {"result": Result.SUCCESS}, "b": {"result": Result.SKIPPED}}
+    scope = Scope({"env": CaseSensitive(name="exact"), "needs": needs})
+    assert Text.read(f"${{{{ {expression} }}}}").resolve(scope) == value
+
+
+def test_deep_nesting_is_refused_as_on_github():
+    with pytest.raises(ExpressionError, match="more than 50 levels"):
+        Condition.read("(" * 51 + "true" + ")" * 51)

@@ -7,9 +7,9 @@ import subprocess
 import nbformat
 import psutil
 import pytest
+from mlops.local.client import LocalClient
 
 from mlops.cli import app
-from mlops.local.client import LocalClient
 from notebooks import execute
 from projects import ANSWERS, choices, contents, python
 

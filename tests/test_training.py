@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-
 from mlops.local.models import ModelOperations
+
 from model.contract import load_contract
 from model.gate import decide
 from model.train import PACKAGES

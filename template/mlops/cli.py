@@ -11,9 +11,11 @@ import typer
 from rich.markup import escape
 
 from mlops.errors import RunFailedError, WrongInputError
-from mlops.workspace import Target, close, connect, connect_laptop
+from mlops.workspace import Target, close, connect, connect_laptop, deliver_events
 
 if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
     from mlops.azure.commands import Command
     from mlops.data.shifts import Shift
 
@@ -44,7 +46,9 @@ def train(target: Where = None) -> None:
     from mlops.display import show_training
     from mlops.training.pipeline import train
 
-    show_training(train(connect(target)))
+    client = connect(target)
+    show_training(train(client))
+    _deliver_events(client)
 
 
 @app.command()
@@ -95,9 +99,11 @@ def monitor() -> None:
     from mlops.display import show_monitor
     from mlops.monitoring.schedule import refuse_unmeasured, run_monitor
 
-    run = run_monitor(connect_laptop())
+    client = connect_laptop()
+    run = run_monitor(client)
     show_monitor(run)
     refuse_unmeasured(run)
+    _deliver_events(client)
 
 
 @app.command()
@@ -147,7 +153,9 @@ def retrain(
     from mlops.display import show_training
     from mlops.training.retrain import retrain
 
-    show_training(retrain(connect(target), job))
+    client = connect(target)
+    show_training(retrain(client, job))
+    _deliver_events(client)
 
 
 @app.command()
@@ -231,6 +239,18 @@ def loop(shift: ShiftName = None) -> None:
     display.show_end(path)
     if outcome is not Outcome.CLOSED:
         sys.exit(1)
+
+
+def _deliver_events(client: "MLClient") -> None:
+    """Have the workflows run that a registered model or a breach starts, on the laptop; Azure does so by itself.
+
+    A workflow's own commands leave their events to the command that the workflow runs for.
+    """
+    from mlops.display import show_hop
+
+    if os.environ.get("MLOPS_EVENTS") != "later":
+        for _ in deliver_events(client, show_hop):
+            pass
 
 
 def _shift(name: str | None) -> "Shift | None":

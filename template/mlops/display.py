@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 from mlops.console import console
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mlops.monitoring.calibrate import Calibration
     from mlops.rollout.deploy import RolloutResult
     from mlops.training.pipeline import TrainingResult
+    from mlops.workspace import Hop
 
 
 def show_assets(assets: "list[BuiltAsset]") -> None:
@@ -45,6 +47,12 @@ def show_training(result: "TrainingResult") -> None:
 def say(text: str) -> None:
     """Show a step of something longer."""
     console.print(f"  [dim]{text}[/]", highlight=False)
+
+
+def show_hop(hop: "Hop") -> None:
+    """Show what became of an event on one stage of its way to a workflow, and in each of the workflow's steps."""
+    mark = "[green]✓[/]" if hop.ok else "[red]✗[/]"
+    console.print(f"  {mark} {escape(hop.hop)}: {escape(hop.outcome)}", highlight=False, soft_wrap=True)
 
 
 def show_rollout(result: "RolloutResult") -> None:

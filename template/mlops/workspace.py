@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # A loop takes minutes on the laptop and days in a workspace.
 NO_LIMITS = {"MLOPS_COOL_DOWN_HOURS": "0", "MLOPS_NO_LIMITS": "1"}
+# The commands of a workflow leave the events that they raise to whoever delivered the one that started it.
+IN_WORKFLOW = {"MLOPS_TARGET": "local", "MLOPS_EVENTS": "later"}
 
 
 class Target(StrEnum):
@@ -177,8 +179,7 @@ def deliver_events(client: "MLClient", follow: Callable[["Hop"], None], about: s
     from azureml_emulator.events.bridge import Project
 
     settings = load_settings()
-    environment = NO_LIMITS | {"MLOPS_TARGET": str(Target.LOCAL)}
-    project = Project(ROOT, settings.trigger, settings.github.repository, environment)
+    project = Project(ROOT, settings.trigger, settings.github.repository, NO_LIMITS | IN_WORKFLOW)
     with _emulator_errors():
         yield from local.deliver(project, follow, about)
 

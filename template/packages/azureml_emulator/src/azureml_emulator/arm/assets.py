@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from azureml_emulator.answers import Refused, answer, not_found
@@ -19,6 +20,8 @@ CONTENT = {
 }
 TITLES = {"data": "Data", "environments": "Environment", "components": "Component", "codes": "Code"}
 LONGEST_NAME = 255
+REGISTRY = re.compile(r"(azureml:)?//?registries/(?P<name>[^/]+)/")
+REGISTRIES = ("azureml",)
 
 
 class Assets(Kind):
@@ -125,6 +128,18 @@ class Assets(Kind):
             raise Refused(400, "UserError", f"{reference} names no version of {kind}.")
         return self.find(kind, name, version)
 
+    def check(self, reference: str, kind: str) -> None:
+        """Check that what a reference names is there; of registries only Azure's own is, and all that it may hold.
+
+        Raises:
+            Refused: nothing of that name was registered, or there is no such registry.
+        """
+        found = REGISTRY.match(reference)
+        if found and found["name"] not in REGISTRIES:
+            raise Refused(404, "RegistryNotFound", f"The registry {found['name']} was not found.")
+        if not found:
+            self.resolve(reference, kind)
+
     def long(self, address: str) -> str:
         """Return a datastore's address in the long form, as the service keeps it."""
         if not address.startswith("azureml://datastores/"):
@@ -143,8 +158,8 @@ class Assets(Kind):
         """Refuse a component whose environment or code was never registered."""
         for key, kind in (("environment", "environments"), ("code", "codes")):
             reference = spec.get(key)
-            if isinstance(reference, str) and "registries/" not in reference:
-                self.resolve(reference.removeprefix("azureml:"), kind)
+            if isinstance(reference, str):
+                self.check(reference.removeprefix("azureml:"), kind)
 
 
 def _hash(document: Document) -> str | None:

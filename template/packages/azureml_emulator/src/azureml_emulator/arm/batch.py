@@ -53,7 +53,7 @@ class BatchEndpoints(Kind):
         body = json.loads(request.body)
         model = body["properties"]["model"]["assetId"]
         self.arm.models.find(*model.partition("/models/")[2].split("/versions/"))
-        self.arm.assets.resolve(body["properties"]["environmentId"], "environments")
+        self.arm.assets.check(body["properties"]["environmentId"], "environments")
         self.arm.assets.resolve(body["properties"]["codeConfiguration"]["codeId"], "codes")
         path = f"batchEndpoints/{endpoint}/deployments/{name}"
         known = self.documents.get(path)

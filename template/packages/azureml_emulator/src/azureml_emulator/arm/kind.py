@@ -1,15 +1,13 @@
 """What the kinds of resources have in common: their documents, pages of lists, and finished operations."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azureml_emulator.answers import answer
 from azureml_emulator.routes import Routes
+from azureml_emulator.services import Services
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
-
-if TYPE_CHECKING:
-    from azureml_emulator.arm.resource_manager import ResourceManager
 
 PAGE = 3
 
@@ -19,7 +17,7 @@ class Kind:
 
     routes: Routes
 
-    def __init__(self, arm: "ResourceManager"):
+    def __init__(self, arm: Services):
         self.arm, self.documents, self.workspace = arm, arm.documents, arm.workspace
 
     def named(self, path: str, name: str, properties: dict[str, Any], **more: Any) -> Document:

@@ -108,7 +108,7 @@ class OnlineDeployments(Kind):
     def _contents(self, properties: dict[str, Any]) -> Contents:
         name, _, version = str(properties["model"]).partition("/models/")[2].partition("/versions/")
         model = self.arm.models.find(name, version)
-        self.arm.assets.resolve(properties["environmentId"], "environments")
+        self.arm.assets.check(properties["environmentId"], "environments")
         code = self.arm.assets.resolve(properties["codeConfiguration"]["codeId"], "codes")["properties"]["codeUri"]
         return Contents(
             code=self.arm.storage.at(code),

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.events.event_grid import Event, subscriptions_to
-from azureml_emulator.events.logic_app import IDENTITY_TOKEN, LogicApp
+from azureml_emulator.events.logic_app import LogicApp
 from azureml_emulator.files import write_json
-from azureml_emulator.github.server import TOKEN, Dispatch, GitHub
+from azureml_emulator.github.expressions import Result
+from azureml_emulator.github.server import Dispatch, GitHub
 from azureml_emulator.github.workflows import StepResult, Trigger, run_workflow, workflows_for
+from azureml_emulator.tokens import GITHUB_TOKEN, IDENTITY_TOKEN
 
 DELIVERIES = 3
 
@@ -180,7 +182,7 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 def _poll(project: Project, state: Path, github: GitHub) -> Iterator[Hop]:
     """Run the workflow that looks for events, with the laptop's GitHub in the place of the real one."""
-    environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": TOKEN, **project.environment}
+    environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": GITHUB_TOKEN, **project.environment}
     trigger = Trigger("schedule", {}, project.repository, environment)
     file = project.root / ".github" / "workflows" / "poll.yml"
     for result in run_workflow(file, trigger, project.root, state):
@@ -202,4 +204,5 @@ def _step_hop(file: Path, result: StepResult, sent: Any) -> Hop:
     decision = ": ".join(result.outputs[key] for key in ("outcome", "reason") if key in result.outputs)
     failure = f"failed with exit code {result.code}, its log, {result.log}, ends with:\n{result.tail}"
     outcome = failure if result.code else decision or "done"
-    return Hop(f"{file.stem}: {result.step}", sent, outcome, not result.code, result.outputs)
+    is_failure = result.conclusion is Result.FAILURE
+    return Hop(f"{file.stem}: {result.step}", sent, outcome, not is_failure, result.outputs)

@@ -7,11 +7,10 @@ from typing import Any
 import httpx
 
 from azureml_emulator.events.logic_app_expressions import STANDARD, ExpressionError, evaluate
+from azureml_emulator.tokens import IDENTITY_TOKEN
 
 RETRIED = (408, 429, 500, 502, 503, 504)
 TIMEOUT = 10
-# What a managed identity's token is on the laptop; the emulated Key Vault asks for it.
-IDENTITY_TOKEN = "local-managed-identity"  # noqa: S105
 
 
 @dataclass

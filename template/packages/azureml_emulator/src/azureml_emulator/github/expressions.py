@@ -1,77 +1,180 @@
-"""The part of GitHub's expressions that workflows here use: whether a job or step runs, and what stands in `${{ }}`."""
+"""Evaluates the expressions of a workflow: whether a job or step runs, and what stands in `${{ }}`."""
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from azureml_emulator.events.logic_app_expressions import ExpressionError
+from azureml_emulator.github import values
+from azureml_emulator.github.syntax import (
+    Call,
+    Context,
+    ExpressionError,
+    Index,
+    Literal,
+    Node,
+    Not,
+    Operation,
+    parse,
+    walk,
+)
 
-EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
-COMPARISON = re.compile(r"([\w.-]+)\s*==\s*'([^']*)'")
-REFERENCE = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+# GitHub looks for the end outside of texts.
+EXPRESSION = re.compile(r"\$\{\{((?:[^'}]|'(?:[^']|'')*'|\}(?!\}))*)\}\}")
+STATUS_FUNCTIONS = ("success", "failure", "always", "cancelled")
 
 
 class Result(StrEnum):
-    """What became of a job or of the steps so far, as GitHub calls it."""
+    """What became of a job or step, as GitHub calls it."""
 
     SUCCESS = "success"
     SKIPPED = "skipped"
     FAILURE = "failure"
 
 
-# After what each of GitHub's functions lets a job or step run; nobody cancels a run here.
-RUNS_AFTER = {
-    "success()": {Result.SUCCESS},
-    "failure()": {Result.FAILURE},
-    "always()": set(Result),
-    "cancelled()": set[Result](),
-}
+@dataclass(frozen=True)
+class Scope:
+    """What an expression can read: contexts by name, and the results of what ran before."""
+
+    contexts: Mapping[str, Any]
+    before: tuple[Result, ...] = ()
+
+    def status(self, function: str) -> bool:
+        """Return what one of the status functions answers; nobody cancels a run here."""
+        if function == "success":
+            return all(result is Result.SUCCESS for result in self.before)
+        return function == "always" or (function == "failure" and Result.FAILURE in self.before)
 
 
-def runs(condition: str | None, before: Result, context: Mapping[str, Any]) -> bool:
-    """Return whether a job or step with this `if` runs, given what became of those before it.
+@dataclass(frozen=True)
+class Text:
+    """A text with expressions in it."""
+
+    parts: tuple[str | Node, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> "Text":
+        """Parse every `${{ }}` of a text.
+
+        Raises:
+            ExpressionError: GitHub would refuse one.
+        """
+        return cls(tuple(_parts(text)))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The expressions in it."""
+        return [part for part in self.parts if not isinstance(part, str)]
+
+    def value(self, scope: Scope) -> Any:
+        """Return the value of an expression that is all there is, otherwise the text with each replaced."""
+        if len(self.parts) == 1 and self.nodes:
+            return evaluate(self.nodes[0], scope)
+        return self.resolve(scope)
+
+    def resolve(self, scope: Scope) -> str:
+        """Return the text with each expression replaced by its value.
+
+        Raises:
+            ExpressionError: an expression cannot be evaluated, or an object stands alone where a text has to be.
+        """
+        found = [part if isinstance(part, str) else evaluate(part, scope) for part in self.parts]
+        if len(found) == 1 and isinstance(found[0], Mapping | list):
+            raise ExpressionError(f"a text is expected, not an {values.to_text(found[0])}: toJSON makes one of it")
+        return "".join(map(values.to_text, found))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The `if` of a job or step; without one it runs while all goes well."""
+
+    node: Node = field(default_factory=lambda: Call("success", ()))
+
+    @classmethod
+    def read(cls, text: str) -> "Condition":
+        """Parse an `if`, with or without `${{ }}` around it.
+
+        Raises:
+            ExpressionError: GitHub would refuse it, or take it for a text that always holds.
+        """
+        if not text.strip():
+            raise ExpressionError("there is no condition: leave out the key, or write always()")
+        parts = Text.read(text).parts
+        if any(not isinstance(part, str) for part in parts) and len(parts) > 1:
+            raise ExpressionError("`${{ }}` with text around it always holds on GitHub: leave out `${{` and `}}`")
+        return cls(parse(text) if isinstance(parts[0], str) else parts[0])
+
+    def holds(self, scope: Scope) -> bool:
+        """Return whether the job or step runs.
+
+        Raises:
+            ExpressionError: it cannot be evaluated.
+        """
+        looks_back = any(isinstance(node, Call) and node.name in STATUS_FUNCTIONS for node in walk(self.node))
+        # A condition without a status function is one of those that hold only while all goes well.
+        return (looks_back or scope.status("success")) and values.is_true(evaluate(self.node, scope))
+
+
+def evaluate(node: Node, scope: Scope) -> Any:
+    """Return the value of an expression.
 
     Raises:
-        ExpressionError: the condition is neither a comparison with a text nor one of GitHub's functions.
+        ExpressionError: a function cannot take its arguments.
     """
-    text = (condition or "success()").strip()
-    inside = EXPRESSION.fullmatch(text)
-    text = inside[1] if inside else text
-    if text in RUNS_AFTER:
-        return before in RUNS_AFTER[text]
-    found = COMPARISON.fullmatch(text)
-    if found is None:
-        raise ExpressionError(f"The emulator compares with a text, it cannot evaluate: {text}")
-    # Without such a function, a condition is one of those that hold only while all goes well.
-    return before is Result.SUCCESS and _text(_look_up(found[1], context)).lower() == found[2].lower()
+    match node:
+        case Literal(value):
+            return value
+        case Context(name):
+            return scope.contexts.get(name)
+        case Index(target, None):
+            return values.elements(evaluate(target, scope))
+        case Index(target, key) if key is not None:
+            return values.element(evaluate(target, scope), evaluate(key, scope))
+        case Not(operand):
+            return not values.is_true(evaluate(operand, scope))
+        case Operation(operator, left, right):
+            return _operate(operator, left, right, scope)
+        case Call(name, arguments) if name in STATUS_FUNCTIONS:
+            return scope.status(name)
+        case Call(name, arguments):
+            return values.FUNCTIONS[name](*(evaluate(argument, scope) for argument in arguments))
+    raise TypeError(node)
 
 
-def resolve(text: str, context: Mapping[str, Any]) -> str:
-    """Replace every `${{ }}`: names, and toJSON of a name; whatever is not there is empty, as on GitHub.
-
-    Raises:
-        ExpressionError: there is another expression.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        inner = found[1]
-        is_json = inner.startswith("toJSON(") and inner.endswith(")")
-        name = inner[7:-1].strip() if is_json else inner
-        if not REFERENCE.fullmatch(name):
-            raise ExpressionError(f"The emulator cannot evaluate: {inner}")
-        looked_up = _look_up(name, context)
-        return json.dumps(looked_up, indent=2) if is_json else _text(looked_up)
-
-    return EXPRESSION.sub(value, text)
-
-
-def _look_up(name: str, context: Any) -> Any:
-    for key in name.split("."):
-        context = context.get(key) if isinstance(context, Mapping) else None
-    return context
+def _operate(operator: str, left: Node, right: Node, scope: Scope) -> Any:
+    first = evaluate(left, scope)
+    if operator in ("&&", "||"):
+        # Like JavaScript, they return an operand: `a || 'default'` is a text.
+        return first if values.is_true(first) == (operator == "||") else evaluate(right, scope)
+    second = evaluate(right, scope)
+    match operator:
+        case "==":
+            return values.equal(first, second)
+        case "!=":
+            return not values.equal(first, second)
+        case "<":
+            return values.less(first, second)
+        case ">":
+            return values.less(second, first)
+        case "<=":
+            return values.less(first, second) or values.equal(first, second)
+        case _:
+            return values.less(second, first) or values.equal(first, second)
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _parts(text: str) -> Iterator[str | Node]:
+    position = 0
+    for found in EXPRESSION.finditer(text):
+        if found.start() > position:
+            yield _plain(text[position : found.start()])
+        yield parse(found[1])
+        position = found.end()
+    if position < len(text) or not text:
+        yield _plain(text[position:])
+
+
+def _plain(text: str) -> str:
+    if "${{" in text:
+        raise ExpressionError("`${{` without `}}`")
+    return text

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from azureml_emulator.events.logic_app import IDENTITY_TOKEN
+from azureml_emulator.tokens import GITHUB_TOKEN, IDENTITY_TOKEN
 
 LARGEST_PAYLOAD = 64 * 1024
 MOST_KEYS = 10
 LONGEST_TYPE = 100
-# A token for the laptop's GitHub and for no other.
-TOKEN = "local-github-token"  # noqa: S105
 
 
 @dataclass
@@ -67,7 +65,7 @@ class GitHub:
 
 def judge(token: str | None, repository_exists: bool, body: Any, size: int) -> tuple[int, str]:
     """Return GitHub's answer to a dispatch: a status, and a message unless it is 204."""
-    if token != f"Bearer {TOKEN}":
+    if token != f"Bearer {GITHUB_TOKEN}":
         return 401, "Bad credentials"
     if not repository_exists:
         return 404, "Not Found"
@@ -108,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, token | {"resource": "https://vault.azure.net"})
         elif self.path.startswith("/vault/secrets/github-dispatch-token"):
             known = self.headers.get("Authorization") == f"Bearer {IDENTITY_TOKEN}"
-            self._answer(200 if known else 401, {"value": TOKEN} if known else {"error": "Unauthorized"})
+            self._answer(200 if known else 401, {"value": GITHUB_TOKEN} if known else {"error": "Unauthorized"})
         else:
             self._answer(404, {"message": "Not Found"})
 

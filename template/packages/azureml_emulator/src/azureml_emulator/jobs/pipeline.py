@@ -9,15 +9,13 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azureml_emulator.environment import inherited
 from azureml_emulator.files import log_tail
 from azureml_emulator.processes import bound_to_parent
+from azureml_emulator.services import Services
 from azureml_emulator.workspace import BLOB_STORE
-
-if TYPE_CHECKING:
-    from azureml_emulator.arm.resource_manager import ResourceManager
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
 
@@ -29,7 +27,7 @@ class Pipeline:
         Refused: a component, an environment or an input was never registered.
     """
 
-    def __init__(self, arm: "ResourceManager", name: str, properties: dict[str, Any]):
+    def __init__(self, arm: Services, name: str, properties: dict[str, Any]):
         self._arm, self._name, self._properties = arm, name, properties
         self._folder = arm.state / "jobs" / name
         self._jobs: dict[str, dict[str, Any]] = properties["jobs"]
@@ -38,8 +36,7 @@ class Pipeline:
             for step, job in self._jobs.items()
         }
         for spec in self._specs.values():
-            if "registries/" not in spec["environment"]:
-                arm.assets.resolve(spec["environment"].removeprefix("azureml:"), "environments")
+            arm.assets.check(spec["environment"].removeprefix("azureml:"), "environments")
         self.steps = self._order()
         self._values = {f"parent.inputs.{key}": self._input(given) for key, given in properties["inputs"].items()}
         self._place_outputs()

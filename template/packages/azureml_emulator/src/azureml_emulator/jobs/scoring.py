@@ -5,17 +5,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azureml_emulator.answers import Refused
 from azureml_emulator.environment import inherited
 from azureml_emulator.files import log_tail
 from azureml_emulator.host.staging import seconds
 from azureml_emulator.processes import bound_to_parent
+from azureml_emulator.services import Services
 from azureml_emulator.workspace import BLOB_STORE
-
-if TYPE_CHECKING:
-    from azureml_emulator.arm.resource_manager import ResourceManager
 
 STEP = "batchscoring"
 DRIVER = Path(__file__).with_name("batch_driver.py")
@@ -34,7 +32,7 @@ class Scoring:
         Refused: there is not one input and at most one output, or the input does not exist.
     """
 
-    def __init__(self, arm: "ResourceManager", job: str, deployment: dict[str, Any], given: dict[str, Any]):
+    def __init__(self, arm: Services, job: str, deployment: dict[str, Any], given: dict[str, Any]):
         self._arm, self._job, self._deployment = arm, job, deployment
         self._folder = arm.state / "jobs" / job
         inputs, self._outputs = given.get("inputData") or {}, given.get("outputData") or {}

@@ -7,13 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from azureml_emulator.files import log_tail
 from azureml_emulator.processes import bound_to_parent
-
-if TYPE_CHECKING:
-    from azureml_emulator.arm.resource_manager import ResourceManager
+from azureml_emulator.services import Services
 
 PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
 
@@ -22,7 +19,7 @@ class ComponentFailedError(Exception):
     """A component of a monitor failed; the message ends with its log."""
 
 
-def run_component(arm: "ResourceManager", reference: str, inputs: dict[str, str], output: Path, folder: Path) -> None:
+def run_component(arm: Services, reference: str, inputs: dict[str, str], output: Path, folder: Path) -> None:
     """Run a component over what the workspace's storage holds; each output becomes a folder of its name in `output`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -11,13 +11,11 @@ from azureml_emulator.files import read_json, write_json
 from azureml_emulator.jobs.spark import ComponentFailedError, run_component
 from azureml_emulator.monitors.definition import Signal, signals
 from azureml_emulator.monitors.window import Window
+from azureml_emulator.services import Services
 from azureml_emulator.tables import read_mltable
 from azureml_metrics.columns import MetricsError
 from azureml_metrics.results import MonitorRun, from_json, to_json
 from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
-
-if TYPE_CHECKING:
-    from azureml_emulator.arm.resource_manager import ResourceManager
 
 RESULTS = "results.json"
 
@@ -34,9 +32,7 @@ class MonitorJob:
         end: the window's end.
     """
 
-    def __init__(
-        self, arm: "ResourceManager", name: str, monitor: str, action: dict[str, Any], start: datetime, end: datetime
-    ):
+    def __init__(self, arm: Services, name: str, monitor: str, action: dict[str, Any], start: datetime, end: datetime):
         self._arm, self._name, self._monitor = arm, name, monitor
         self._folder = arm.state / "monitoring" / name
         self._signals = signals(action)

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from azureml_emulator.host.collector import files_of, read_records
 from azureml_emulator.jobs.spark import run_component
+from azureml_emulator.services import Services
 from azureml_metrics.columns import MetricsError
-
-if TYPE_CHECKING:
-    from azureml_emulator.arm.resource_manager import ResourceManager
 
 CORRELATION = "correlationid"
 NOTHING = "Nothing was collected in this window."
@@ -21,7 +19,7 @@ NOTHING = "Nothing was collected in this window."
 class Window:
     """The rows of one window, each source read once; `notes` say what was skipped."""
 
-    def __init__(self, arm: "ResourceManager", start: datetime, end: datetime, folder: Path):
+    def __init__(self, arm: Services, start: datetime, end: datetime, folder: Path):
         self._arm, self._folder = arm, folder
         self.start, self.end = start, end
         self.notes: list[str] = []
