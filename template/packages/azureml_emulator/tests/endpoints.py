@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,14 +99,17 @@ class Workspace:
         endpoint.traffic, endpoint.mirror_traffic = traffic, mirror or {}
         self.client.online_endpoints.begin_create_or_update(endpoint).result()
 
-    @property
+    @cached_property
     def url(self) -> str:
         return self.client.online_endpoints.get(ENDPOINT).scoring_uri
 
+    @cached_property
+    def key(self) -> str:
+        return self.client.online_endpoints.get_keys(ENDPOINT).primary_key
+
     def headers(self, deployment: str | None = None) -> dict[str, str]:
-        key = self.client.online_endpoints.get_keys(ENDPOINT).primary_key
         chosen = {"azureml-model-deployment": deployment} if deployment else {}
-        return {"Authorization": f"Bearer {key}", **chosen}
+        return {"Authorization": f"Bearer {self.key}", **chosen}
 
     def ask(self, deployment: str | None = None, **body: Any) -> httpx.Response:
         return httpx.post(self.url, json=body, headers=self.headers(deployment), timeout=30, trust_env=False)
