@@ -19,6 +19,7 @@ from azure.ai.ml import (
 )
 from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 from azure.ai.ml.entities._load_functions import load_model_batch_deployment
+from azure.ai.ml.exceptions import ValidationException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -375,7 +376,7 @@ def test_default_deployment_must_exist_and_cannot_be_deleted(client, batch):
     endpoint = client.batch_endpoints.get(batch.name)
     assert endpoint.defaults.deployment_name == "model-1"
     endpoint.defaults = {"deployment_name": "model-7"}
-    with pytest.raises(HttpResponseError, match="no deployment model-7"):
+    with pytest.raises(HttpResponseError, match="deployment model-7 of .* was not found"):
         client.batch_endpoints.begin_create_or_update(endpoint).result()
 
 
@@ -388,13 +389,14 @@ def test_named_deployment_scores_in_place_of_the_default(client, batch, project,
     job = run(client, batch, folder, deployment_name="model-2")
     assert [file.name for file in output(project, job).iterdir()] == ["second.jsonl"]
     client.batch_deployments.begin_delete("model-2", batch.name).result()
-    with pytest.raises(ResourceNotFoundError):
+    with pytest.raises(ValidationException, match="model-2"):
         client.batch_endpoints.invoke(batch.name, deployment_name="model-2")
 
 
-def test_nothing_to_score_is_refused(client, batch, tmp_path):
+def test_nothing_to_score_is_refused(client, batch):
+    nothing = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/nothing")
     with pytest.raises(ResourceNotFoundError, match="no files"):
-        client.batch_endpoints.invoke(batch.name, input=Input(type="uri_folder", path=str(tmp_path)))
+        client.batch_endpoints.invoke(batch.name, input=nothing)
     with pytest.raises(HttpResponseError, match="one input"):
         client.batch_endpoints.invoke(batch.name)
 
