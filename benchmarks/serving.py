@@ -163,8 +163,8 @@ def main(project: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, folders(project)))
     import yaml
     from azure.ai.ml import load_online_deployment, load_online_endpoint
-    from azureml_emulator.local import LocalWorkspace
 
+    from azureml_emulator.local import LocalWorkspace
     from mlops.settings import load_settings
     from mlops.training.pipeline import register_environment
     from mlops.workspace import client_of

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from projects import ROOT, import_path
 
 from azureml_emulator.clock import Clock, full_hour
 from azureml_emulator.host.collector import Collector, RecordError, read_records
 from endpoints import workspace
-from projects import ROOT, import_path
 
 REFERENCE = ROOT / "tests" / "reference" / "collected"
 SOURCE = "/subscriptions/0/onlineEndpoints/e/deployments/d"

@@ -57,7 +57,9 @@ def test_model_lies_under_its_name_and_version(place):
 
 
 def test_server_listens_to_this_machine_only(place):
-    servers = [child for child in place.host().children(recursive=True) if "inference_server.py" in " ".join(child.cmdline())]
+    servers = [
+        child for child in place.host().children(recursive=True) if "inference_server.py" in " ".join(child.cmdline())
+    ]
     listening = {link.laddr.ip for server in servers for link in server.connections() if link.status == "LISTEN"}
     assert listening == {"127.0.0.1"}
 
