@@ -65,7 +65,7 @@ class ScriptedHost:
 
     def control(self, method: str, path: str, content: Any = None) -> Any:
         """Do what the host of real servers does."""
-        parts = path.split("/")
+        parts = path.partition("?")[0].split("/")
         if len(parts) == 2:
             self.traffic = {} if method == "DELETE" else (content["resource"]["properties"].get("traffic") or {})
             return {}

@@ -163,7 +163,7 @@ def load(client, project):
 
 def serving(client):
     endpoint = next(iter(client.online_endpoints.list()))
-    names = [known.name for known in client.online_deployments.list(endpoint_name=endpoint.name)]
+    names = sorted(known.name for known in client.online_deployments.list(endpoint_name=endpoint.name))
     return {name: share for name, share in endpoint.traffic.items() if share}, names
 
 
@@ -293,7 +293,7 @@ def test_two_rollouts_at_once_leave_one_deployment_and_no_stack_trace(project, c
 def test_serving_version_with_a_leftover_is_not_probed_into_a_rollback(project, client, load):
     """Attack F1: any probe would be too slow, and the version has all traffic."""
     (serves,) = serving(client)[1]
-    leave_behind(project, client, serves)
+    leave_behind(project, client, serves, register_copy(project))
     with load:
         done = mlops(project, "deploy", "--version", serves.removeprefix("model-"), "--max-latency-ms", "0.001")
     assert done.code == 0, done.stdout + done.stderr
@@ -301,16 +301,16 @@ def test_serving_version_with_a_leftover_is_not_probed_into_a_rollback(project, 
     assert set(load.statuses) == {200}
 
 
-def leave_behind(project, client, serves):
-    """Bring up a deployment of version 1 beside the one that serves, without traffic."""
+def leave_behind(project, client, serves, version):
+    """Bring up a deployment of a version beside the one that serves, without traffic."""
     code = (
         "from mlops.workspace import connect\nfrom mlops.rollout.online import load_deployment\nclient = connect()\n"
-        "model = client.models.get('diabetes-model', version='1')\n"
+        f"model = client.models.get('diabetes-model', version='{version}')\n"
         "client.online_deployments.begin_create_or_update(load_deployment(client, model)).result()\n"
     )
     done = python(project, "-c", code)
     assert done.code == 0, done.stderr
-    assert serving(client)[1] == sorted(["model-1", serves])
+    assert serving(client)[1] == sorted([f"model-{version}", serves])
 
 
 @pytest.mark.slow  # what is too slow is decided above, and the other failures show that it is taken back
