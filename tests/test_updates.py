@@ -224,6 +224,36 @@ def test_a_removed_file_with_edits_is_found_and_brought_back_by_the_commands_tha
     assert (project / path).read_bytes() == edited
 
 
+def test_the_edit_of_a_file_that_moved_is_shown_by_the_commands_that_are_printed(start, capfd):
+    project, old, new = start("0.1.0"), "mlops/assets.py", "mlops/data/assets.py"
+    write(project / old, (project / old).read_text(encoding="utf-8") + "OURS = 1\n")
+    commit_all(project)
+    copier.run_update(project, defaults=True, overwrite=True)
+    assert (project / new).exists() and not (project / old).exists()
+    said = capfd.readouterr().err
+    assert old in said and new in said
+    lists, shows = (
+        [line.strip() for line in said.splitlines() if line.strip().startswith(f"git {verb}")][0]
+        for verb in ("diff", "log")
+    )
+    assert old in subprocess.run(shlex.split(lists), cwd=project, capture_output=True, text=True).stdout.splitlines()
+    shown = subprocess.run(shlex.split(shows.replace("FILE", old)), cwd=project, capture_output=True, text=True).stdout
+    assert "+OURS = 1" in shown
+
+
+def test_files_that_git_ignores_are_not_overwritten(start):
+    project = start("0.1.0")
+    ignored = {path: f"// mine: {path}\n" for path in (".vscode/settings.json", ".devcontainer/devcontainer.json")}
+    ignore = project / ".gitignore"
+    write(ignore, ignore.read_text(encoding="utf-8") + ".vscode/\n.devcontainer/\n")
+    commit_all(project)
+    for path, text in ignored.items():
+        (project / path).parent.mkdir(exist_ok=True)
+        write(project / path, text)
+    update(project)
+    assert {path: (project / path).read_text(encoding="utf-8") for path in ignored} == ignored
+
+
 def test_an_update_of_uncommitted_work_is_refused(start):
     project = start(NEXT)
     write(project / "README.md", "Ours.\n")
