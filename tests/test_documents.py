@@ -114,8 +114,8 @@ def said() -> list[str]:
 
 def test_each_sentence_of_mlops_in_the_troubleshooting_is_one_it_says():
     text = (ROOT / "template" / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    ours, _, others = text.partition("## Azure says")
-    quoted = re.findall(r"^> (.+)$", ours + others.partition("## Git and pre-commit say")[2], re.MULTILINE)
+    ours, _, others = text.partition("## Messages from Azure")
+    quoted = re.findall(r"^> (.+)$", ours + others.partition("## Messages from git and pre-commit")[2], re.MULTILINE)
     assert len(quoted) > 20
     # pre-commit-hooks says this one.
     quoted.remove("Merge conflict string")
