@@ -1,4 +1,4 @@
-"""Finds the calls of an Azure ML client in code, and holds them against the class that answers them."""
+"""Finds the calls of an Azure ML client in code, and checks them against the class that implements them."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ from azure.ai.ml import MLClient
 
 @dataclass(frozen=True)
 class ClientCall:
-    """`client.<group>.<method>(...)` somewhere; code that mentions LocalClient knows that it is on a laptop."""
+    """A call `client.<group>.<method>(...)`; code that mentions LocalClient is only used on a laptop."""
 
     where: str
     group: str
@@ -24,7 +24,7 @@ class ClientCall:
 
 
 def client_calls(source: str, where: str) -> Iterator[ClientCall]:
-    """The calls in a piece of code; `where` names it, and the line is added."""
+    """Return the calls in a piece of code; `where` is its name, to which the line number is added."""
     tree = ast.parse(source)
     aware = {
         id(node)
@@ -48,7 +48,7 @@ def client_calls(source: str, where: str) -> Iterator[ClientCall]:
 
 
 def _is_group(node: ast.expr) -> bool:
-    """Whether this is `client.<group>` or `<something>._client.<group>`."""
+    """Return whether this is `client.<group>` or `<something>._client.<group>`."""
     if not isinstance(node, ast.Attribute):
         return False
     owner = node.value
@@ -58,7 +58,7 @@ def _is_group(node: ast.expr) -> bool:
 
 
 def sdk_groups() -> dict[str, type]:
-    """The classes behind `ml_client.<group>`."""
+    """Return the classes behind `ml_client.<group>`."""
     found = {}
     for name, member in inspect.getmembers(MLClient, lambda member: isinstance(member, property)):
         kind = inspect.get_annotations(inspect.unwrap(member.fget), eval_str=False).get("return")
@@ -68,7 +68,7 @@ def sdk_groups() -> dict[str, type]:
 
 
 def problem(call: ClientCall, groups: Mapping[str, type]) -> str | None:
-    """What is wrong with a call of these classes, or None."""
+    """Return the error of a call of these classes, or None."""
     if call.group not in groups:
         return f"{call.where}: a client has no `{call.group}`"
     method = getattr(groups[call.group], call.method, None)
@@ -91,6 +91,6 @@ def _misfit(call: ClientCall, method: Callable[..., Any]) -> str | None:
 
 
 def words(method: Callable[..., Any]) -> set[str]:
-    """The strings in a method's code: what it takes out of its `**kwargs` is among them."""
+    """Return the strings in a method's code; they include the keys that it reads from its `**kwargs`."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}

@@ -1,4 +1,4 @@
-"""Every call of a client exists on the real MLClient with those arguments; the emulator takes no others."""
+"""Every call of a client exists on the real MLClient with these arguments, and the emulator accepts no others."""
 
 import inspect
 
@@ -11,12 +11,12 @@ from projects import ROOT
 
 SDK = sdk_groups()
 MLOPS = ROOT / "template" / "mlops"
-# What only a laptop has: on Azure the studio shows the one and Azure Monitor the other.
+# Only on a laptop: on Azure the studio shows the first and Azure Monitor the second.
 LAPTOP_ONLY = {("schedules", "result"), ("schedules", "last_result"), ("online_deployments", "statistics")}
 
 
 def calls_in_mlops():
-    # The emulator itself talks to no workspace.
+    # The emulator itself calls no workspace.
     for path in sorted(MLOPS.rglob("*.py")):
         if "local" not in path.relative_to(MLOPS).parts:
             yield from client_calls(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
@@ -95,7 +95,7 @@ def test_no_notebook_asks_for_one_deployment(calls_in_notebooks):
     assert named == []
 
 
-def test_emulator_takes_what_the_sdk_takes(emulator):
+def test_emulator_accepts_the_arguments_of_the_sdk(emulator):
     checked = 0
     for group, kind in emulator.items():
         for name, method in inspect.getmembers(kind, inspect.isfunction):
@@ -104,7 +104,7 @@ def test_emulator_takes_what_the_sdk_takes(emulator):
             if name in BEHIND_THE_SCENES.get(group, ()):
                 continue
             sdk = inspect.unwrap(getattr(SDK[group], name))
-            # Some it takes out of its `**kwargs`.
+            # Some arguments are in its `**kwargs`.
             theirs = {*inspect.signature(sdk).parameters, *words(sdk)}
             ours = inspect.signature(method).parameters.values()
             named = [own.name for own in ours if own.kind not in (own.VAR_KEYWORD, own.VAR_POSITIONAL)]
@@ -113,5 +113,5 @@ def test_emulator_takes_what_the_sdk_takes(emulator):
     assert checked > 25
 
 
-# Of the emulator's own parts among themselves.
+# Calls between the emulator's own parts.
 BEHIND_THE_SCENES = {"data": ("content",), "jobs": ("start",)}

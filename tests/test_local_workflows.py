@@ -1,4 +1,4 @@
-"""Which jobs and steps of a workflow run on the laptop: those that GitHub would run."""
+"""Workflows on the laptop run the same jobs and steps as GitHub."""
 
 import pytest
 
@@ -20,14 +20,14 @@ FAILS, WORKS = '[{name: only, run: "false"}]', '[{name: only, run: "true"}]'
 
 
 def ran(tmp_path, jobs):
-    """The steps that ran, as job/step, and whether each succeeded."""
+    """Return the steps that ran, as job/step, and whether each succeeded."""
     file = tmp_path / "workflow.yml"
     file.write_text("on: workflow_dispatch\njobs:\n" + jobs, encoding="utf-8")
     results = run_workflow(file, TRIGGER, tmp_path, tmp_path / "state")
     return {f"{result.job}/{result.step}": result.code == 0 for result in results}
 
 
-def test_after_a_step_that_fails_run_those_that_look_back_alone(tmp_path):
+def test_after_a_failed_step_only_steps_with_a_matching_condition_run(tmp_path):
     found = ran(tmp_path, f"  job:\n    steps:{STEPS}")
     assert found == {"job/good": True, "job/bad": False, "job/repair": True, "job/clean": True}
 
@@ -42,10 +42,10 @@ def test_after_a_step_that_fails_run_those_that_look_back_alone(tmp_path):
         ("always()", FAILS, True),
         ("cancelled()", FAILS, False),
         ("needs.first.result == 'success'", WORKS, True),
-        ("needs.first.result == 'failure'", FAILS, False),  # without always() it waits for success
+        ("needs.first.result == 'failure'", FAILS, False),  # without always() it requires success
     ],
 )
-def test_a_job_runs_after_what_its_condition_asks_for(condition, first, is_run, tmp_path):
+def test_a_job_runs_if_its_condition_holds(condition, first, is_run, tmp_path):
     second = f"  second:\n    needs: first\n    if: {condition}\n    steps: {WORKS}\n"
     assert ("second/only" in ran(tmp_path, f"  first:\n    steps: {first}\n{second}")) == is_run
 
@@ -58,13 +58,13 @@ def test_a_failure_is_seen_through_jobs_that_did_not_run(start, is_run, tmp_path
     assert ("third/only" in ran(tmp_path, jobs)) == is_run
 
 
-def test_a_comparison_holds_only_while_all_goes_well():
+def test_a_comparison_holds_only_without_failures():
     context = {"steps": {"triage": {"outputs": {"outcome": "RETRAIN"}}}}
     condition = "steps.triage.outputs.outcome == 'RETRAIN'"
     assert [runs(condition, before, context) for before in Result] == [True, False, False]
 
 
-def test_what_only_github_can_evaluate_is_named_with_its_file(tmp_path):
+def test_an_expression_that_only_github_can_evaluate_is_named_with_its_file(tmp_path):
     jobs = f"  job:\n    if: contains(github.ref, 'main')\n    steps: {WORKS}\n"
     with pytest.raises(RunFailedError, match=r"^workflow\.yml: The emulator .*contains\(github\.ref, 'main'\)"):
         ran(tmp_path, jobs)
