@@ -303,7 +303,7 @@ def test_defect_in_an_upload_is_found(sent, changes, said):
     ("changes", "said"),
     [
         ({"method": "POST"}, "there is no"),
-        ({"method": "LOCK"}, "no such verb"),
+        ({"method": "LOCK"}, "the verb is not supported"),
         ({"query": {"api-version": "2019-01-01"}}, "API version is not known"),
         ({"query": {}}, "API version is not known"),
         ({"body": b"{"}, "not JSON"),

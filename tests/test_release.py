@@ -81,7 +81,7 @@ def undescribed(clone: Path) -> None:
         (uncommitted, "nothing uncommitted: commit"),
         (elsewhere, "on main: git switch main"),
         (tagged, "no such tag: choose a higher version"),
-        (undescribed, "changes are described: say under"),
+        (undescribed, "changes are described: describe the changes"),
     ],
     ids=["uncommitted", "elsewhere", "tagged", "undescribed"],
 )

@@ -64,7 +64,7 @@ DEFECTS = {
     "an invalid address for alerts": (MONITOR, "ml-alerts@example.com", "ml-alerts"),
     "an image from another publisher": ("environments/inference.yml", "mcr.microsoft.com/", "docker.io/"),
     "a cluster that does not scale to zero": ("resources/compute/cluster.yml", "min_instances: 0", "min_instances: 1"),
-    "a pipeline that continues after a failure": (PIPELINE, "continue_on_step_failure: false", "continue_on_step_failure: true"),
+    "a pipeline that does not stop": (PIPELINE, "continue_on_step_failure: false", "continue_on_step_failure: true"),
     "a wrong setting of Spark": ("components/model_performance.yml", "spark.driver.memory", "spark.driver.mem"),
     "an invalid version": ("components/split.yml", 'version: "1.0.0"', 'version: "1"'),
     "YAML that does not parse": (WORKFLOW, "jobs:\n", "jobs: [\n"),
