@@ -1,4 +1,4 @@
-"""A rendered project in front of an emulated Azure: what tests of the Azure half are made of."""
+"""Runs a rendered project's commands against an emulated Azure, for tests of the Azure half."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from projects import ROOT, python
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a verb: its exit code (`traceback` for an exception that nobody caught), and what it asked for."""
+    """The result of a command: its exit code (`traceback` for an uncaught exception) and its requests."""
 
     code: Any
     stdout: str
     stderr: str
     requests: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
-    # What is wrong with the requests by Azure's published API.
+    # Violations of Azure's published API.
     problems: list[str] = field(default_factory=list)
     result: Any = None
 
@@ -27,9 +27,9 @@ class Result:
 
 
 def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0) -> list[Result]:
-    """Run verbs one after the other, in one process, with the real SDK in front of the emulator.
+    """Run commands one after the other, in one process, with the real SDK against the emulator.
 
-    `azurite` is the port of Azurite, if that is to be the workspace's storage.
+    `azurite` is the port of Azurite, if Azurite is the workspace's storage.
     """
     results = state.with_suffix(".results.json")
     told = {"state": str(state), "results": str(results), "steps": list(steps), "azurite": azurite}
@@ -39,5 +39,5 @@ def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0) ->
 
 
 def verb(*arguments: str, **more: Any) -> dict[str, Any]:
-    """A verb as `run` takes it."""
+    """Return a command in the form that `run` takes."""
     return {"arguments": list(arguments), **more}

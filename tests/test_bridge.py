@@ -1,4 +1,4 @@
-"""From an event to a workflow: every event, through both bridges, to a GitHub that answers well or badly."""
+"""Tests the way from an event to a workflow: every event, through both bridges, to a GitHub that accepts or fails."""
 
 import importlib.util
 import json
@@ -117,7 +117,7 @@ def test_keys_in_lower_case_and_a_run_without_root_are_read(forward):
 
 def test_the_function_is_registered_for_event_grid():
     (function,) = FUNCTION.app.get_functions()
-    assert function.get_function_name() == "dispatch"  # the name that infra/bridge/function/main.bicep subscribes
+    assert function.get_function_name() == "dispatch"  # the name to which infra/bridge/function/main.bicep subscribes
     assert function.get_bindings_dict()["bindings"][0]["type"] == "eventGridTrigger"
 
 
@@ -174,7 +174,7 @@ def test_github_takes_a_dispatch_by_its_rules(body, status, path, token):
     assert answer.status_code == status
 
 
-def test_the_filter_is_event_grids(render):
+def test_filters_match_like_event_grid(render):
     project = render()
     assert subscriptions_to(reference("breach_completed"), project) == ["driftDetected"]
     assert subscriptions_to(reference("breach_documented_casing"), project) == ["driftDetected"]
@@ -192,7 +192,7 @@ def test_the_filter_is_event_grids(render):
 
 
 STUB = """#!{python}
-# Stands for `mlops`: triage is the real one, training and deployment are noted down.
+# Replaces `mlops`: triage is real, training and deployment are only recorded.
 import json, os, pathlib, sys
 sys.path[:0] = [os.getcwd(), os.getcwd() + "/src"]
 if sys.argv[1] in ("triage", "poll"):
@@ -212,7 +212,7 @@ else:
 
 @pytest.fixture
 def project(render, tmp_path, monkeypatch):
-    """A rendered project in which `uv run mlops` is the stub."""
+    """Return a rendered project in which `uv run mlops` is a stub."""
 
     def make(**answers) -> Path:
         tools = tmp_path / "tools"
@@ -276,7 +276,9 @@ def test_an_injection_in_a_model_name_deploys_nothing_and_runs_nothing(project):
         ([500] * 12, ["500"] * 12, False),
     ],
 )
-def test_what_github_refuses_is_tried_again_and_then_kept(project, monkeypatch, trigger, outages, statuses, retrains):
+def test_a_dispatch_that_github_refuses_is_retried_then_kept(
+    project, monkeypatch, trigger, outages, statuses, retrains
+):
     root = project(trigger=trigger)
     started = []
     monkeypatch.setattr(bridge, "_start_workflows", lambda dispatch, *_: started.append(dispatch) or [])

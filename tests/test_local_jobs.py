@@ -1,4 +1,4 @@
-"""Jobs of the emulator: what became of one whose process is gone, and where its outputs are."""
+"""Tests the emulator's jobs: the status of a job without its process, and the path of its outputs."""
 
 import json
 import os
@@ -33,13 +33,13 @@ def running(client, name="job-1", **facts):
     return run
 
 
-def test_job_of_a_living_process_is_there(client):
+def test_job_of_a_living_process_is_running(client):
     running(client)
     assert jobs.find(client, "job-1") == "Running"
     assert [job.name for job in jobs.listed(client)] == ["job-1"]
 
 
-def test_job_of_a_process_that_has_ended_is_not_there(client):
+def test_job_of_an_ended_process_is_not_running(client):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     running(client, pid=ended.pid, started=time.time())
@@ -47,21 +47,21 @@ def test_job_of_a_process_that_has_ended_is_not_there(client):
     assert list(jobs.listed(client)) == []
 
 
-def test_other_process_with_the_same_number_is_not_taken_for_it(client):
-    """In a container the numbers start again at 1, so that after a restart another process has the number."""
+def test_other_process_with_the_same_number_is_not_mistaken_for_it(client):
+    """In a container process numbers start again at 1, so that after a restart another process has the number."""
     running(client, pid=os.getpid(), started=started_at(os.getpid()) - 3600)
     assert jobs.find(client, "job-1") is None
     running(client, pid=1, started=psutil.boot_time() - 3600)
     assert jobs.find(client, "job-1") is None
 
 
-def test_file_of_an_older_version_knows_the_number_only():
+def test_file_of_an_older_version_has_only_the_number():
     assert is_alive(os.getpid(), 0.0)
     assert not is_alive(2**22 + 1, 0.0)
 
 
-def test_job_that_could_not_write_how_it_ended_has_failed(client):
-    """As on a full disk: the thread is gone and its file says Running."""
+def test_job_that_could_not_write_its_result_has_failed(client):
+    """As on a full disk: the thread has ended and its file says Running."""
     run = running(client)
     client.jobs.start(run, lambda: None)
     client.jobs._threads["job-1"].join()
@@ -113,7 +113,7 @@ def test_missing_job_is_not_followed(client):
         client.jobs.get("job-1")
 
 
-def test_output_of_a_job_is_read_from_its_place(client, tmp_path):
+def test_output_of_a_job_is_read_from_its_path(client, tmp_path):
     place = client._state / "datastores" / "workspaceblobstore" / "azureml" / "job-1" / "gate"
     place.mkdir(parents=True)
     (place / "gate.json").write_text("{}")
@@ -123,7 +123,7 @@ def test_output_of_a_job_is_read_from_its_place(client, tmp_path):
         jobs.download_output(client, "job-2", "gate", tmp_path / "there")
 
 
-def test_interrupt_of_the_command_alone_ends_its_steps_too(render):
+def test_interrupt_of_the_command_alone_stops_its_steps_too(render):
     """As an editor or a supervisor sends it: to the command and not to its children."""
     project = render()
     assert mlops(project, "data").code == 0

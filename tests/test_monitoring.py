@@ -1,4 +1,4 @@
-"""The monitor on the laptop: rows as Azure's preprocessors make them, thresholds as Azure reads them."""
+"""Tests the monitor on the laptop: rows as from Azure's preprocessors, and thresholds as in Azure."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ needs_java = pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs 
 
 
 def preprocess(tmp_path, start, end):
-    """Run the Spark component as a monitor does and return what it said and the rows it wrote."""
+    """Run the Spark component as a monitor does; return its output and the rows it wrote."""
     output = tmp_path / "output"
     arguments = {
         "data_window_start": start,
@@ -52,11 +52,11 @@ def preprocess(tmp_path, start, end):
         ("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", "09:00-10:00"),
         pytest.param(
             *("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z", "10:00-11:00"),
-            marks=pytest.mark.slow,  # the cut-off line it is about is tried below, without Spark
+            marks=pytest.mark.slow,  # the cut-off line of this case is tested below, without Spark
         ),
     ],
 )
-def test_hour_becomes_the_rows_that_azures_preprocessor_makes(tmp_path, start, end, expected):
+def test_hour_becomes_the_same_rows_as_in_azures_preprocessor(tmp_path, start, end, expected):
     done, rows = preprocess(tmp_path, start, end)
     assert done.returncode == 0, done.stderr
     wanted = pd.DataFrame(EXPECTED[expected])
@@ -96,7 +96,7 @@ def test_line_that_was_cut_off_is_skipped_with_a_warning(capsys):
     assert "1 line(s) are cut off" in capsys.readouterr().err
 
 
-def test_rows_of_ones_own_need_no_envelope():
+def test_plain_rows_need_no_envelope():
     assert list(rows_of('{"a": 1, "b": {"c": [2]}}')) == [{"a": 1, "b": '{"c":[2]}'}]
 
 
@@ -115,19 +115,19 @@ def test_only_the_first_metric_of_a_data_type_counts(tables):
     assert {each.metric for each in found.measurements} == {"JensenShannonDistance"}
 
 
-def test_threshold_of_zero_is_no_drift_threshold(tables):
+def test_threshold_of_zero_is_not_a_drift_threshold(tables):
     thresholds = {"numerical": {"jensen_shannon_distance": 0.0}}
     assert compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables).measurements == ()
 
 
-def test_quality_rate_is_held_against_threshold_and_the_references_own_rate():
+def test_quality_rate_is_compared_with_threshold_and_the_references_own_rate():
     half_empty = pd.DataFrame({"a": [1.0, None] * 50})
     signal = SIGNAL | {"type": "data_quality", "metric_thresholds": {"numerical": {"null_value_rate": 0.1}}}
     found = compute("s", signal, Tables(half_empty, half_empty))
     assert [(each.threshold, each.breached) for each in found.measurements] == [(0.6, False)]
 
 
-def test_breach_tag_reads_as_azures(tables):
+def test_breach_tag_has_azures_wording(tables):
     found = compute(
         "m_data_drift", SIGNAL | {"metric_thresholds": {"numerical": {"jensen_shannon_distance": 0.1}}}, tables
     )
@@ -158,7 +158,7 @@ def monitor_run(*signals):
         ([signal("data_drift", WITHIN), signal("data_quality", WITHIN)], State.NO_ALERT),
         ([signal("data_drift"), signal("data_quality", BEYOND)], State.ALERT),
         ([signal("data_drift"), signal("prediction_drift"), signal("custom")], State.NOT_MEASURED),
-        # Labels come late: a performance that is not known yet says nothing about the window.
+        # Labels arrive late: an unknown performance says nothing about the window.
         ([signal("data_drift", WITHIN), signal("custom", notes=(NOTE,))], State.NO_ALERT),
         ([signal("data_drift"), signal("custom", WITHIN)], State.NOT_MEASURED),
         ([signal("data_drift"), signal("prediction_drift", WITHIN)], State.NO_ALERT),
@@ -168,7 +168,7 @@ def monitor_run(*signals):
         ([], State.NOT_MEASURED),
     ],
 )
-def test_run_that_measured_nothing_is_neither_an_alert_nor_none(signals, state):
+def test_run_without_measurement_is_neither_alert_nor_no_alert(signals, state):
     found = monitor_run(*signals)
     assert found.state is state
     assert from_json(json.loads(json.dumps(to_json(found)))).state is state
@@ -184,7 +184,7 @@ any_signal = st.builds(
 
 
 @given(st.lists(any_signal, max_size=6))
-def test_no_alert_is_said_only_of_what_was_measured(signals):
+def test_no_alert_is_reported_only_for_measured_signals(signals):
     found = monitor_run(*signals)
     assert (found.state is State.ALERT) == bool(found.breached) == bool(found.tags)
     if found.state is State.NO_ALERT:
@@ -197,7 +197,7 @@ def test_no_alert_is_said_only_of_what_was_measured(signals):
         assert len(found.unmeasured) < len(signals)
 
 
-def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
+def test_unmeasured_signals_are_reported_with_their_reasons(capsys):
     found = monitor_run(
         signal("data_drift", notes=(NOTHING,)), signal("data_quality", notes=(NOTHING,)), signal("custom")
     )
@@ -220,13 +220,13 @@ def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
         ([signal("data_drift", WITHIN)], "NO ALERT"),
     ],
 )
-def test_the_last_line_says_what_the_run_as_a_whole_says(capsys, signals, last):
+def test_the_last_line_gives_the_result_of_the_whole_run(capsys, signals, last):
     show_monitor(monitor_run(*signals))
     refuse_unmeasured(monitor_run(*signals))
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 
-def test_signal_whose_alerts_are_off_says_so(capsys):
+def test_signal_with_disabled_alerts_is_marked(capsys):
     found = signal("data_drift", BEYOND, enabled=False)
     assert found.state is State.NO_ALERT
     show_monitor(monitor_run(found))
@@ -234,7 +234,7 @@ def test_signal_whose_alerts_are_off_says_so(capsys):
 
 
 @pytest.mark.parametrize("others", [False, True], ids=["nothing at all", "another hour"])
-def test_every_kind_of_signal_bears_a_window_without_rows(tmp_path, others):
+def test_every_kind_of_signal_accepts_a_window_without_rows(tmp_path, others):
     client, end = LocalClient(tmp_path), datetime(2026, 11, 20, 10, tzinfo=UTC)
     rows = "azureml://datastores/workspaceblobstore/paths/modelDataCollector/e/d/model_outputs"
     client.data.create_or_update(Data(name="rows", version="1", type="uri_folder", path=rows))
@@ -263,13 +263,13 @@ def test_every_kind_of_signal_bears_a_window_without_rows(tmp_path, others):
     ]
 
 
-def test_equal_rankings_gain_all_and_turned_ones_less():
+def test_equal_rankings_have_full_gain_and_reversed_ones_less():
     importances = np.array([0.6, 0.3, 0.1])
     assert gain(importances, importances) == 1
     assert gain(importances, importances[::-1]) < 0.8
 
 
-def test_attribution_notices_that_another_feature_decides():
+def test_attribution_drift_detects_another_important_feature():
     draw = np.random.default_rng(0)
     rows = pd.DataFrame(draw.normal(size=(400, 3)), columns=["a", "b", "c"])
     reference = rows.assign(y=rows["a"] * 3 + rows["b"])

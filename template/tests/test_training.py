@@ -1,4 +1,4 @@
-"""`mlops data` and `mlops train`, run as they are, in a copy of the project."""
+"""Tests of `mlops data` and `mlops train` in a copy of the project."""
 
 import sys
 from pathlib import Path
@@ -15,14 +15,14 @@ from model.tables import read_json, read_mltable, read_rows
 
 @pytest.fixture
 def job(trained) -> Path:
-    """The folder of the one job that ran."""
+    """The folder of the only job."""
     (folder,) = (trained / ".azureml-local" / "jobs").iterdir()
     return folder
 
 
 @pytest.fixture
 def registry(trained, monkeypatch) -> None:
-    """MLflow as the steps saw it."""
+    """Connect MLflow to the registry of the job's steps."""
     uri = (trained / ".azureml-local" / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
@@ -30,7 +30,7 @@ def registry(trained, monkeypatch) -> None:
 
 
 def asset(project, definition):
-    """Where an asset's YAML points, in the copy."""
+    """Return the path of an asset in the copy."""
     return project / (definition.parent / read_yaml(definition)["path"]).resolve().relative_to(ROOT)
 
 
