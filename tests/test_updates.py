@@ -233,7 +233,7 @@ def test_the_edit_of_a_file_that_moved_is_shown_by_the_commands_that_are_printed
     said = capfd.readouterr().err
     assert old in said and new in said
     lists, shows = (
-        [line.strip() for line in said.splitlines() if line.strip().startswith(f"git {verb}")][0]
+        next(line.strip() for line in said.splitlines() if line.strip().startswith(f"git {verb}"))
         for verb in ("diff", "log")
     )
     assert old in subprocess.run(shlex.split(lists), cwd=project, capture_output=True, text=True).stdout.splitlines()
