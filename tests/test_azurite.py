@@ -12,6 +12,7 @@ from azureml_emulator.application import Emulator
 from azureml_emulator.run import environment
 from azureml_emulator.workspace import Workspace
 from azurite import ACCOUNT, KEY, certificate, install, node_is_there, serving
+from checked_requests import answering
 from mlops.records import read_records
 from mlops.storage import Blobs
 from test_azure_verbs import LABELS_ARRIVE
@@ -43,7 +44,7 @@ def emulated(tmp_path, monkeypatch):
     emulator = Emulator(tmp_path / "azure")
     for name, value in environment(emulator).items():
         monkeypatch.setenv(name, value)
-    with emulator.answering():
+    with answering(emulator):
         address = f"https://{emulator.workspace.account}.blob.core.windows.net"
         yield ContainerClient(address, "container", credential=DefaultAzureCredential())
 

@@ -18,6 +18,7 @@ from azureml_emulator import identity
 from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
+from checked_requests import answering
 from mlops import assets, retrain
 from mlops.assets import newest_version, read_asset, register_rows, versions_of
 from mlops.errors import RunFailedError, WrongInputError
@@ -46,7 +47,7 @@ def workspace(tmp_path, monkeypatch):
     # Nobody is signed in but the client: DefaultAzureCredential would find nothing, and a person would be asked.
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    with emulator.answering():
+    with answering(emulator):
         yield emulator
 
 
