@@ -15,32 +15,38 @@ import json
 import pandas as pd
 from azure.ai.ml.entities import Model
 from mlops.client import connect
-from mlops.reference import read_reference, register_reference
+from mlops.reference import register_reference
 from model.tables import write_mltable
 
 written = emulator.arm.path(emulator.workspace.uri("azureml/train-1/reference"))
 write_mltable(pd.DataFrame({"age": [41.0, 52.0]}), written, {})
-client = connect()
-register_reference(client, Model(name="model", version="3", path=".", tags={"job": "train-1"}))
-sent = [json.loads(one.body)["properties"] for one in emulator.requests if one.method == "PUT" and "/data/" in one.path]
-result = {"sent": sent, "ages": list(read_reference(client, "3")["age"])}
+register_reference(connect(), Model(name="model", version="3", path=".", tags={"job": "train-1"}))
+sent = [one for one in emulator.requests if one.method == "PUT" and "/data/" in one.path]
+result = [json.loads(one.body)["properties"] for one in sent]
+"""
+READ = """
+from mlops.client import connect
+from mlops.reference import read_reference
+
+result = list(read_reference(connect(), "3")["age"])
 """
 
 
 @pytest.fixture(scope="module")
-def registered(render, tmp_path_factory):
-    (done,) = run(render(), tmp_path_factory.mktemp("azure") / "state", {"python": REGISTER})
-    assert done.code == 0, done.said
-    return done.result
+def steps(render, tmp_path_factory):
+    """What came of registering the reference, and of reading it."""
+    return run(render(), tmp_path_factory.mktemp("azure") / "state", {"python": REGISTER}, {"python": READ})
 
 
-def test_reference_is_registered_by_its_path_in_the_datastore(registered):
-    (properties,) = registered["sent"]
+def test_reference_is_registered_by_its_path_in_the_datastore(steps):
+    assert steps[0].code == 0, steps[0].said
+    (properties,) = steps[0].result
     assert properties["dataType"] == "mltable"
     found = DATASTORE.fullmatch(properties["dataUri"])
     assert found, properties["dataUri"]
     assert found["path"].strip("/") == "azureml/train-1/reference"
 
 
-def test_rows_that_the_job_wrote_are_read_as_the_reference(registered):
-    assert registered["ages"] == [41.0, 52.0]
+def test_rows_that_the_job_wrote_are_read_as_the_reference(steps):
+    assert steps[1].code == 0, steps[1].said
+    assert steps[1].result == [41.0, 52.0]
