@@ -91,7 +91,9 @@ def bound(render, tmp_path_factory):
 
     def bind(variant):
         project, state = render(**VARIANTS[variant]), tmp_path_factory.mktemp("azure") / "state"
-        return run(project, state, {"python": DEPLOYED + BIND}, {"python": PREPARE + BIND})
+        results = run(project, state, {"python": DEPLOYED + BIND}, {"python": PREPARE + BIND})
+        assert [result.said for result in results if result.code != 0] == []
+        return results
 
     return {variant: bind(variant) for variant in VARIANTS}
 
