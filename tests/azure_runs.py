@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from checked_requests import assert_published
 from projects import ROOT, python
 
 
@@ -30,12 +31,22 @@ def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0) ->
     """Run commands one after the other, in one process, with the real SDK against the emulator.
 
     `azurite` is the port of Azurite, if Azurite is the workspace's storage.
+
+    Raises:
+        AssertionError: a step sent a request that Azure's published API does not have; the message names both.
     """
     results = state.with_suffix(".results.json")
     told = {"state": str(state), "results": str(results), "steps": list(steps), "azurite": azurite}
     done = python(project, "-m", "azure_process", given=json.dumps(told), beside=(ROOT / "tests",))
     assert done.code == 0, done.stdout + done.stderr
-    return [Result(**result) for result in json.loads(results.read_text(encoding="utf-8"))]
+    found = [Result(**result) for result in json.loads(results.read_text(encoding="utf-8"))]
+    titles = [f"step {number}, {_title(step)}" for number, step in enumerate(steps, 1)]
+    assert_published({title: result.problems for title, result in zip(titles, found, strict=True)})
+    return found
+
+
+def _title(step: dict[str, Any]) -> str:
+    return "Python" if "python" in step else f"mlops {' '.join(step['arguments'])}"
 
 
 def verb(*arguments: str, **more: Any) -> dict[str, Any]:

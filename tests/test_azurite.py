@@ -12,8 +12,8 @@ from azure_runs import run, verb
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import Workspace
 from azurite import ACCOUNT, KEY, certificate, install, node_is_there, serving
+from checked_requests import answering
 from mlops.data.records import read_records
-from mlops.storage import Blobs
 from test_azure_verbs import LABELS_ARRIVE
 
 NAMES = ["a/b/one.txt", "a/b/two.txt", "a/c.txt", "a b/größe 100%.txt", "plain"]
@@ -43,7 +43,7 @@ def emulated(tmp_path, monkeypatch):
     emulator = Emulator(tmp_path / "azure")
     for name, value in environment(emulator).items():
         monkeypatch.setenv(name, value)
-    with emulator.answering():
+    with answering(emulator):
         address = f"https://{emulator.workspace.account}.blob.core.windows.net"
         yield ContainerClient(address, "container", credential=DefaultAzureCredential())
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from azure_process import environment
 from azureml_emulator.application import Emulator
+from checked_requests import answering
 from mlops.data import collected
 from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
 from mlops.storage import Folder, container, place_of
@@ -64,7 +65,7 @@ def workspace(tmp_path, monkeypatch):
     endpoint = tmp_path / "endpoint.yml"
     endpoint.write_text(yaml.safe_dump({"name": ENDPOINT}))
     monkeypatch.setattr(collected, "ONLINE_ENDPOINT", endpoint)
-    with emulator.answering():
+    with answering(emulator):
         yield emulator
 
 

@@ -18,6 +18,7 @@ from azureml_emulator import identity
 from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
+from checked_requests import answering
 from mlops.data import assets
 from mlops.data.assets import newest_version, read_asset, register_rows, versions_of
 from mlops.errors import RunFailedError, WrongInputError
@@ -47,7 +48,7 @@ def workspace(tmp_path, monkeypatch):
     # Only the client is signed in: DefaultAzureCredential would find nothing, and would ask a person.
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    with emulator.answering():
+    with answering(emulator):
         yield emulator
 
 

@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 
 from azure_process import environment
 from azureml_emulator.application import Emulator
+from checked_requests import answering
 from openapi_check import HOST, Checker
 
 KINDS = (
@@ -125,7 +126,7 @@ def sent(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(emulator).items():
             patch.setenv(name, value)
-        with emulator.answering():
+        with answering(emulator):
             client = MLClient(DefaultAzureCredential(), here.subscription, here.group, here.name)
             register_each_kind(client, emulator.arm, folder)
     return emulator.requests

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureml_emulator.identity import token
-from azureml_emulator.transport import Response, answered_by
+from azureml_emulator.transport import Response
+from checked_requests import answering
 from mlops.errors import RunFailedError
 from mlops.refusals.explain import explained, is_missing, is_passing, refusal_of
 from mlops.refusals.refused import Kind, Refusal, clean
@@ -96,7 +97,7 @@ def raised(ask, status, text, **headers):
 
 
 def caught(ask, answer):
-    with answered_by(answer):
+    with answering(answer):
         client = MLClient(Credential(), SUBSCRIPTION, GROUP, WORKSPACE, enable_telemetry=False)
         with pytest.raises(Exception) as error:
             ask(client)
@@ -531,7 +532,7 @@ def test_any_body_can_be_classified(message, codes, asked):
 
 
 def test_tests_open_no_socket():
-    with answered_by(lambda request: Response(200)), pytest.raises(AssertionError):
+    with answering(lambda request: Response(200)), pytest.raises(AssertionError):
         socket.create_connection(("192.0.2.1", 443), timeout=1)
 
 

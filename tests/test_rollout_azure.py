@@ -196,9 +196,43 @@ def test_rollout_that_was_refused_succeeds_when_it_is_run_again(refused):
     assert after["tags"] == {"1": "deployed", "2": "deployed"}
 
 
-def test_every_request_is_in_azures_published_api(refused, unfit, watched):
-    results = [done for found in (refused, unfit, watched) for done, _ in found.values()]
-    assert [problem for done in results for problem in done.problems] == []
+# The connection to Resource Manager is cut from when the new deployment has its share until the SDK has given up.
+CUT_OFF = """
+import requests
+
+class CutOff:
+    def __init__(self, arm):
+        self.arm, self.left, self.is_shared = arm, 4, False
+
+    def __getattr__(self, name):
+        return getattr(self.arm, name)
+
+    def __call__(self, request):
+        if self.is_shared and self.left:
+            self.left -= 1
+            raise requests.exceptions.ConnectionError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
+        answer = self.arm(request)
+        self.is_shared |= request.method == "PUT" and b'"model-2": 10' in request.body
+        return answer
+
+emulator.arm = CutOff(emulator.arm)
+"""
+
+
+def test_connection_that_is_cut_while_the_traffic_is_shared_leaves_nothing_shared(trained, tmp_path_factory):
+    _, _, done, after, left = play(
+        trained,
+        tmp_path_factory,
+        deploy(1),
+        python(CUT_OFF),
+        deploy(2),
+        python(LOOK),
+        python("result = emulator.arm.left"),
+    )
+    assert left.result == 0
+    assert done.code == 1, done.said
+    assert (after.result["traffic"], after.result["deployments"]) == ({OLD: 100}, [OLD])
+    assert after.result["tags"] == {"1": "deployed"}
 
 
 SEEN = "emulator.arm.metrics.seen = {seen!r}\nemulator.arm.metrics.latency = {latency!r}"
