@@ -101,7 +101,7 @@ def test_the_emulators_blob_storage_answers_like_azurite(azurite, emulated):
 
 @pytest.mark.slow
 def test_collected_rows_and_outputs_are_read_from_azurite(azurite, tmp_path):
-    store = object.__new__(Blobs)
+    store = object.__new__(Container)
     store._container = azurite
     end = datetime(2026, 11, 20, 12, tzinfo=UTC)
     line = b'{"specversion": "1.0", "correlationid": "c", "time": "2026-11-20T11:00:00Z", "data": [{"age": 1.0}]}\n'
