@@ -151,10 +151,9 @@ def prepared(folder: Path) -> Path:
     project = folder / "project"
     copier.run_copy(str(ROOT), project, defaults=True, quiet=True, vcs_ref="HEAD")
     for verb in ("data", "train"):
-        paths = os.pathsep.join(map(str, folders(project)))
-        subprocess.run(
-            [sys.executable, "-m", "mlops.cli", verb], cwd=project, env=os.environ | {"PYTHONPATH": paths}, check=True
-        )
+        # The model that training registers would be rolled out besides.
+        settings = {"PYTHONPATH": os.pathsep.join(map(str, folders(project))), "MLOPS_EVENTS": "later"}
+        subprocess.run([sys.executable, "-m", "mlops.cli", verb], cwd=project, env=os.environ | settings, check=True)
     return project
 
 
@@ -164,16 +163,20 @@ def main(project: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, folders(project)))
     import yaml
     from azure.ai.ml import load_online_deployment, load_online_endpoint
-    from mlops.local.client import LocalClient
 
+    from azureml_emulator.local import LocalWorkspace
+    from mlops.settings import load_settings
     from mlops.training.pipeline import register_environment
+    from mlops.workspace import client_of
 
-    client = LocalClient(project / ".azureml-local")
+    azure = load_settings().azure
+    local = LocalWorkspace(project / ".azureml-local", azure.workspace_name, azure.resource_group)
+    client = client_of(local)
     endpoint = load_online_endpoint(project / "endpoints/online/endpoint/endpoint.yml")
     client.online_endpoints.begin_create_or_update(endpoint).result()
     reference = register_environment(client, project / "environments/inference.yml")
     name, servers = str(endpoint.name), {}
-    host = json.loads((project / ".azureml-local/online/host.json").read_text())["pid"]
+    host = json.loads((project / ".azureml-local/host/host.json").read_text())["pid"]
     for label, collects in (("collection on", True), ("collection off", False)):
         deployment = load_online_deployment(project / "endpoints/online/deployment/deployment.yml")
         deployment.name, deployment.environment = label.replace(" ", "-"), reference
@@ -185,7 +188,8 @@ def main(project: Path) -> None:
         servers[label] = (port, [*family(pid), psutil.Process(host)])
 
     pipeline = yaml.safe_load((project / "pipelines/ci_pipeline.yml").read_text())
-    model = Path(str(client.models.get(pipeline["inputs"]["model_name"], label="latest").path))
+    registered = client.models.get(pipeline["inputs"]["model_name"], label="latest")
+    model = local.emulator.arm.path(str(registered.path))
     example = json.loads((model / "input_example.json").read_text())
     columns, row = example["columns"], example["data"][0]
     contract = yaml.safe_load((project / "src/model/contract.yml").read_text())
@@ -200,8 +204,8 @@ def main(project: Path) -> None:
                 result = load(port, messages[label], processes)
                 if round_number:  # the first round is a warm-up
                     measured[label].append(result)
-    complete = client.flush(60)
-    client.close()
+    complete = local.emulator.arm.online.flush(60)
+    local.close()
     report(measured, complete)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from azureml_emulator.host.client import HostError
+
 # The answers to requests of each deployment, in order; the last one repeats. Without a script every answer is good.
 GOOD = "good"
 
@@ -30,7 +32,7 @@ class Deployment:
 
 
 class ScriptedHost:
-    """The interface that the emulator's online endpoints need of their host: `address`, `control` and `stop`."""
+    """The interface that online endpoints need of their host: `address`, `control`, `ensure`, `flush` and `stop`."""
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[str]] = {}
@@ -72,15 +74,20 @@ class ScriptedHost:
             self.deployments.pop(name, None)
         elif method == "PUT":
             if self.scripts.get(name) == ["crashes"]:
-                from azure.core.exceptions import HttpResponseError
-
-                raise HttpResponseError("User container has crashed or terminated: no such module.")
+                raise HostError(400, "User container has crashed or terminated: no such module.")
             description = yaml.safe_load(next(Path(content["staging"]).rglob("MLmodel")).read_text(encoding="utf-8"))
             expected = description["metadata"]["example_predictions"]
             self.deployments[name] = Deployment(expected, list(self.scripts.get(name, [GOOD])))
         elif parts[4:] == ["statistics"]:
             return self._statistics(self.deployments[name])
         return {}
+
+    def ensure(self) -> None:
+        """Do nothing: it runs from the beginning."""
+
+    def flush(self, timeout: float) -> bool:
+        """Return that everything is collected: nothing ever is."""
+        return True
 
     def stop(self) -> None:
         """Close the server."""

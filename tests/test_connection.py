@@ -34,7 +34,7 @@ EMPTY = {
     "python": "import shutil\nfor name in ('arm', 'storage'):\n"
     "    shutil.rmtree(emulator.arm.state / name, ignore_errors=True)"
 }
-NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.watching.wait = lambda seconds: None"}
+NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.jobs.watching.wait = lambda seconds: None"}
 
 
 @pytest.fixture(scope="module")

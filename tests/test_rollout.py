@@ -15,8 +15,8 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 from mlflow import MlflowClient
-from mlops.local.client import LocalClient
 
+from laptop import laptop
 from mlops.rollout.plan import Limits, Observed, Probe, deployment_name, is_hopeless, verdict, verdict_of_callers
 from projects import import_path, mlops, python
 
@@ -85,12 +85,12 @@ def project(render):
         done = mlops(project, verb)
         assert done.code == 0, done.stdout + done.stderr
     yield project
-    LocalClient(project / ".azureml-local").close()
+    laptop(project / ".azureml-local").local.close()
 
 
 @pytest.fixture
 def client(project):
-    return LocalClient(project / ".azureml-local")
+    return laptop(project / ".azureml-local").client
 
 
 def register_copy(project, spoil=None):
@@ -102,7 +102,10 @@ def register_copy(project, spoil=None):
     if spoil:
         spoil(copy)
     tags = {key: value for key, value in first.tags.items() if key != "rollout"}
-    return str(registry.create_model_version("diabetes-model", copy.as_uri(), tags=tags).version)
+    # A run of its own: the workspace keeps a model's files under the run that registered it.
+    made = registry.create_model_version("diabetes-model", copy.as_uri(), run_id=copy.name, tags=tags)
+    laptop(project / ".azureml-local").local.emulator.arm.models.collect()
+    return str(made.version)
 
 
 def cut_off(folder: Path) -> None:

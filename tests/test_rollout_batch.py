@@ -31,14 +31,13 @@ score_folder(connect(), read_yaml(BATCH_ENDPOINT)["name"], usual_rows().head(3),
 """
 # The service writes the rows into the given folder, or into none.
 ELSEWHERE = """
-import azureml_emulator.arm.batch as batch
-from pathlib import Path
-place = batch._Scoring._output if not hasattr(batch, "place") else batch.place
-batch.place = place
+from azureml_emulator.jobs import scoring
+place = scoring.Scoring._output if not hasattr(scoring, "place") else scoring.place
+scoring.place = place
 def output(self, step):
     path = place(self, step)
     return {replacement}
-batch._Scoring._output = output
+scoring.Scoring._output = output
 """
 FOLDER = ELSEWHERE.format(replacement='path / "predictions.jsonl"')
 NOWHERE = ELSEWHERE.format(replacement='self._folder / "lost.jsonl"')
