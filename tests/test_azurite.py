@@ -14,6 +14,7 @@ from azureml_emulator.workspace import Workspace
 from azurite import ACCOUNT, KEY, certificate, install, node_is_there, serving
 from checked_requests import answering
 from mlops.data.records import read_records
+from mlops.storage import Container
 from test_azure_verbs import LABELS_ARRIVE
 
 NAMES = ["a/b/one.txt", "a/b/two.txt", "a/c.txt", "a b/größe 100%.txt", "plain"]

@@ -21,7 +21,7 @@ from azureml_emulator.application import Emulator
 from checked_requests import answering
 from mlops.data import collected
 from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
-from mlops.storage import Folder, container, place_of
+from mlops.storage import container, place_of
 from model.contract import Contract
 from model.preprocess_production_data import rows_as_text
 from projects import ROOT
@@ -136,14 +136,14 @@ def test_strange_record_is_reported_and_the_others_are_read(workspace, client, s
     assert "instance.jsonl" in said
 
 
-def test_bytes_that_are_not_text_and_empty_files_are_skipped(tmp_path):
-    hour = tmp_path / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+def test_bytes_that_are_no_text_and_empty_files_are_skipped(workspace, client):
+    hour = blob_folder(workspace) / "rows" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
     hour.mkdir(parents=True)
     (hour / "a.jsonl").write_bytes(b"\xff\xfe\x00\n")
     (hour / "b.jsonl").touch()
     (hour / "c.txt").write_text("not collected")
     said: list[str] = []
-    assert read_records(Folder(tmp_path), "", END - timedelta(days=1), END, said.append) == []
+    assert read_records(container(client), "rows", END - timedelta(days=1), END, said.append) == []
     assert len(said) == 1
 
 
@@ -300,14 +300,14 @@ def test_good_rows_are_found_in_a_file_of_any_content(workspace, client, lines, 
     assert "good" in read(client, days=1)["row_id"].tolist()
 
 
-def test_rows_of_batch_scoring_are_read_alike(tmp_path, monkeypatch):
+def test_rows_of_batch_scoring_are_read_alike(workspace, client):
     hour = END - timedelta(hours=1)
-    folder = tmp_path / "scored" / "batch" / f"{hour:%Y/%m/%d/%H}"
+    folder = blob_folder(workspace) / "scored" / "batch" / f"{hour:%Y/%m/%d/%H}"
     folder.mkdir(parents=True)
     lines = [json.dumps(row("a")), "[]", '{"row_id": "b', json.dumps(row(["c"]))]
     (folder / "x.jsonl").write_text("\n".join(lines))
     said: list[str] = []
-    found = collected._batch_rows(Folder(tmp_path), "scored/batch", hour, END, said.append)
+    found = collected._batch_rows(container(client), "scored/batch", hour, END, said.append)
     rows = collected._understood(found, CONTRACT, said.append)
     assert rows["row_id"].tolist() == ["a"]
     assert rows[collected.SCORED_AT].tolist() == [hour.isoformat()]
@@ -340,31 +340,31 @@ LINES = [
 ]
 
 
-def retraining_reads(tmp_path) -> tuple[list[str], list[str]]:
+def retraining_reads(client) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    found = read_records(Folder(tmp_path), "", END - timedelta(hours=1), END, said.append)
+    found = read_records(container(client), "rows", END - timedelta(hours=1), END, said.append)
     return sorted(f"{one['correlationid']}_{number}" for one in found for number, _ in enumerate(one["data"])), said
 
 
-def test_every_strange_line_is_read_alike(tmp_path):
-    hour = tmp_path / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+def test_every_strange_line_is_read_alike(workspace, client):
+    hour = blob_folder(workspace) / "rows" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
     hour.mkdir(parents=True)
     for number, line in enumerate(LINES):
         (hour / "one.jsonl").write_bytes(line)
         spark = [json.loads(text)["correlationid"] for text in rows_as_text([line])]
-        assert spark == retraining_reads(tmp_path)[0], number
+        assert spark == retraining_reads(client)[0], number
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs Java, which this machine has not")
-def test_spark_itself_reads_and_reports_like_retraining(tmp_path):
-    hour = tmp_path / "in" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+def test_spark_itself_reads_and_says_what_retraining_does(workspace, client, tmp_path):
+    hour = blob_folder(workspace) / "rows" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
     hour.mkdir(parents=True)
     (hour / "strange.jsonl").write_bytes(b"\n".join(LINES))
     (hour / "empty.jsonl").touch()
     arguments = {
         "data_window_start": (END - timedelta(hours=1)).isoformat(),
         "data_window_end": END.isoformat(),
-        "input_data": tmp_path / "in",
+        "input_data": blob_folder(workspace) / "rows",
         "preprocessed_input_data": tmp_path / "out",
     }
     script = ROOT / "template" / "src" / "model" / "preprocess_production_data.py"
@@ -372,7 +372,7 @@ def test_spark_itself_reads_and_reports_like_retraining(tmp_path):
     done = subprocess.run([sys.executable, script, *given], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = pd.read_parquet(tmp_path / "out" / "data")
-    expected, said = retraining_reads(tmp_path / "in")
+    expected, said = retraining_reads(client)
     assert sorted(rows["correlationid"]) == expected
     counts = {re.search(r"\d+ (line|record).*: skipped", text)[0] for text in said}
     assert {
@@ -410,11 +410,11 @@ def test_no_key_is_asked_for(workspace, client):
     assert all("sig" not in request.query for request in workspace.requests)
 
 
-def test_record_without_a_time_has_that_of_its_hour(tmp_path):
+def test_record_without_a_time_has_that_of_its_hour(workspace, client):
     hour = END - timedelta(hours=1)
-    folder = tmp_path / f"{hour:%Y/%m/%d/%H}"
+    folder = blob_folder(workspace) / "rows" / f"{hour:%Y/%m/%d/%H}"
     folder.mkdir(parents=True)
     lines = [{"correlationid": "a", "data": []}, {"correlationid": "b", "data": [], "time": "yesterday"}]
     (folder / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    found = read_records(Folder(tmp_path), "", hour, END, print)
+    found = read_records(container(client), "rows", hour, END, print)
     assert {pd.Timestamp(record["time"]) for record in found} == {pd.Timestamp(hour)}

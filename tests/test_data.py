@@ -128,7 +128,7 @@ def test_more_rows_create_a_second_version(project):
     (project / ANSWERS["data_path"]).write_text(as_csv(list(measurements(330))), encoding="utf-8")
     done = mlops(project, "data")
     assert " new" in done.stdout and "unchanged" not in done.stdout, done.stdout + done.stderr
-    assert (project / ".azureml-local" / "data" / "my-project-model-data" / "2").is_dir()
+    assert [*(project / ".azureml-local").glob("arm/data/my-project-model-data/versions/2.json")]
 
 
 CONTRACT = Contract(

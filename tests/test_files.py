@@ -162,7 +162,7 @@ def test_two_commands_at_once_in_one_project_both_end_well(project):
         ]
         said = [one.communicate() for one in both]
         assert [one.returncode for one in both] == [0, 0, 0], said
-    assert entries(project / ".azureml-local" / "data" / "diabetes-model-data") == ["1"]
+    assert entries(project / ".azureml-local" / "arm" / "data" / "diabetes-model-data" / "versions") == ["1.json"]
     assert not [name for name in entries(project / "data") if name.startswith(".")]
 
 
@@ -176,8 +176,8 @@ def test_state_may_be_on_another_file_system_than_the_data(render, tmp_path_fact
         for _ in range(2):
             done = mlops(project, "data")
             assert done.code == 0, done.stderr
-        assert (Path(state) / "data" / "diabetes-model-data" / "1" / "entity.yml").exists()
-        # Labels of sent rows are stored next to the data, before the rows are sent.
+        assert (Path(state) / "arm" / "data" / "diabetes-model-data" / "versions" / "1.json").exists()
+        # Labels of rows that were sent wait beside the data, and are kept before anything is sent.
         done = mlops(project, "invoke", "--rows", "10")
         assert "Invalid cross-device link" not in done.stderr
         assert len(read_mltable(project / "data" / "awaiting_labels")) == 10

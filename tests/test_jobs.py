@@ -7,7 +7,7 @@ import pytest
 from azure_runs import run, verb
 from refusal_faults import AUTHORIZATION, FAULTS
 
-NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.watching.wait = lambda seconds: __import__('time').sleep(0.05)"}
+NO_WAIT = {"python": "from mlops.jobs import watching\nwatching.wait = lambda seconds: __import__('time').sleep(0.05)"}
 JOB = r"GET .*/jobs/diabetes-model-training-\w+\?"
 CHILDREN = "/children"
 ESTIMATOR = "def build_estimator(contract):\n    raise RuntimeError('no such luck')\n"

@@ -23,7 +23,7 @@ STAGES = ["data", "train", "deploy", "quiet", "breach", "retrain", "redeploy", "
 SNAPSHOT = """
 import json, logging, warnings
 warnings.filterwarnings("ignore"); logging.disable(logging.WARNING)
-from mlops.workspace import connect
+from mlops.workspace import close, connect
 from mlops.data.assets import read_asset
 from mlops.paths import ONLINE_ENDPOINT, LABELLED_DATA, REFERENCE_DATA, read_yaml, model_name
 client = connect()
@@ -50,7 +50,7 @@ print(json.dumps({
     "jobs": [run.name for run in client.jobs.list()],
     "rollouts": {m.version: m.tags["rollout"] for m in client.models.list(name=model_name())},
 }, default=str))
-client.close()
+close(client)
 """
 
 
@@ -126,7 +126,7 @@ def test_one_set_of_packages_trains_and_serves(after):
 
 
 def test_version_that_was_registered_is_the_one_that_serves(after, stages):
-    assert after["models"]["model-2"].endswith((":2", "/versions/2"))
+    assert after["models"]["model-2"].endswith("/versions/2")
     assert stages["redeploy"]["facts"]["version"] == stages["retrain"]["facts"]["version"] == "2"
 
 
@@ -138,12 +138,12 @@ def test_no_old_deployment_is_left(after):
     assert list(after["models"]) == ["model-2"]
 
 
-def test_monitor_is_bound_to_the_new_deployment(after):
-    assert after["target"]["endpoint_deployment_id"].endswith(":model-2")
+def test_monitor_follows_the_new_deployment(after):
+    assert after["target"]["endpoint_deployment_id"].endswith("/deployments/model-2")
 
 
 def test_monitor_compares_with_the_newest_rows_the_champion_was_trained_on(after):
-    assert [path.rpartition(":")[2] for path in after["references"]] == ["2"]
+    assert [path.rpartition("/versions/")[2] for path in after["references"]] == ["2"]
     assert (after["reference_is_newest"], after["reference_is_old"]) == (True, False)
 
 

@@ -7,8 +7,8 @@ import subprocess
 import nbformat
 import psutil
 import pytest
-from mlops.local.client import LocalClient
 
+from laptop import laptop
 from mlops.cli import app
 from notebooks import execute
 from projects import ANSWERS, choices, contents, python
@@ -34,7 +34,8 @@ PROBE = """
 import json
 from datetime import datetime
 from mlops.data.collected import scored_rows
-found = client.schedules.result(run.job_name)
+from mlops.workspace import monitor_run
+found = monitor_run(client, run.job_name)
 rows = scored_rows(client, contract, datetime.fromisoformat(found.start), datetime.fromisoformat(found.end))
 computed = measure(definition, reference, rows.assign(day=0), contract)
 print(json.dumps({
@@ -44,7 +45,7 @@ print(json.dumps({
     "calibrated": alarms(by_thresholds)["calibrated"].to_dict(),
 }))
 """
-TRACE = re.compile(rb"notebook|ipynb|jupyter|ipykernel|nbclient|mlops\.(days|drawings|explore)", re.IGNORECASE)
+TRACE = re.compile(rb"notebook|ipynb|jupyter|ipykernel|nbclient|mlops.notebooks", re.IGNORECASE)
 
 
 @pytest.fixture(
@@ -58,7 +59,7 @@ def runs(request, render):
     try:
         yield project, execute(project, {"05": PROBE}), execute(project, {"05": PROBE})
     finally:
-        LocalClient(project / ".azureml-local").close()
+        laptop(project / ".azureml-local").local.close()
 
 
 def test_each_takes_at_most_three_minutes(runs, record_property):
@@ -77,7 +78,8 @@ def test_second_run_has_the_same_output(runs):
 def test_training_again_retains_and_registers_no_second_model(runs):
     project, *executed = runs
     assert [run["02"].text("gate-decision").split()[0] for run in executed] == ["PROMOTE", "RETAIN"]
-    assert [model.version for model in LocalClient(project / ".azureml-local").models.list()] == ["1"]
+    registered = [path.name for path in project.glob(".azureml-local/arm/models/*/versions/[!.]*.json")]
+    assert registered == ["1.json"]
 
 
 def test_pipeline_of_the_sdk_differs_from_the_yaml_in_names_of_components_only(runs):
@@ -115,7 +117,7 @@ def test_no_kernel_is_left(runs):
 
 
 def test_endpoint_can_be_stopped_for_good(runs):
-    python(runs[0], "-c", "from mlops.workspace import connect; connect().close()")
+    python(runs[0], "-c", "from mlops.workspace import close, connect; close(connect())")
     found = subprocess.run(["pgrep", "-fa", str(runs[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 
@@ -132,7 +134,7 @@ def test_without_notebooks_nothing_refers_to_them(answers, render):
     files = contents(render(notebooks=False, **answers))
     assert b"notebooks: false" in files.pop(ANSWERS)
     assert [path for path, text in files.items() if TRACE.search(path.encode()) or TRACE.search(text)] == []
-    assert not [path for path in files if path.endswith(("explore.py", "days.py", "drawings.py", "test_exploring.py"))]
+    assert not [path for path in files if path.startswith("mlops/notebooks/") or path.endswith("test_exploring.py")]
 
 
 @pytest.mark.parametrize("endpoint_type", choices("endpoint_type"))

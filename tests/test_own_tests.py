@@ -52,5 +52,5 @@ def test_own_tests_leave_nothing_behind(run):
 @pytest.mark.parametrize("run", WHOLE, indirect=True)
 def test_first_model_is_promoted(run):
     *_, scratch = run
-    (gate,) = scratch.glob("copy0/project/.azureml-local/jobs/*/outputs/gate/gate.json")
+    (gate,) = scratch.glob("copy0/project/.azureml-local/storage/*/azureml/*/gate/gate.json")
     assert json.loads(gate.read_text(encoding="utf-8"))["decision"] == "PROMOTE"

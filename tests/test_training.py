@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from mlops.local.models import ModelOperations
 
+from laptop import laptop
 from model.contract import load_contract
 from model.gate import decide
 from model.train import PACKAGES
@@ -56,21 +56,27 @@ def said(project):
 
 @pytest.fixture
 def jobs(said, project):
-    """Return the folder of each run's job."""
-    folders = sorted((project / ".azureml-local" / "jobs").iterdir(), key=lambda path: (path / "split").stat().st_mtime)
-    return dict(zip(RUNS, folders, strict=True))
+    """The name of each run's job."""
+    newest_first = [job.name for job in laptop(project / ".azureml-local").client.jobs.list()]
+    return dict(zip(RUNS, reversed(newest_first), strict=True))
 
 
 @pytest.fixture
-def gates(jobs):
-    return {run: json.loads((folder / "outputs/gate/gate.json").read_text()) for run, folder in jobs.items()}
+def output(project):
+    """Return the folder that a step of a job wrote, as it lies in the workspace's storage."""
+    arm = laptop(project / ".azureml-local").local.emulator.arm
+    return lambda run, name: arm.path(f"azureml://datastores/workspaceblobstore/paths/azureml/{run}/{name}")
+
+
+@pytest.fixture
+def gates(jobs, output):
+    return {run: json.loads((output(job, "gate") / "gate.json").read_text()) for run, job in jobs.items()}
 
 
 @pytest.fixture
 def models(said, project):
-    """Return every registered version, newest first."""
-    registry = ModelOperations((project / ".azureml-local" / "mlruns").as_uri())
-    return list(registry.list("breast-cancer-model"))
+    """Every registered version, the newest first."""
+    return list(laptop(project / ".azureml-local").client.models.list("breast-cancer-model"))
 
 
 def test_first_model_that_beats_the_baseline_is_promoted(said):
@@ -100,8 +106,8 @@ def test_champion_is_the_newest_registered_model(gates):
 
 
 @pytest.mark.parametrize("side", ["training", "holdout"])
-def test_same_data_gives_the_same_split(jobs, side):
-    contents = {(folder / "split" / side / "rows.parquet").read_bytes() for folder in jobs.values()}
+def test_same_data_gives_the_same_split(jobs, output, side):
+    contents = {(output(f"{job}-split", side) / "rows.parquet").read_bytes() for job in jobs.values()}
     assert len(contents) == 1
 
 
@@ -116,12 +122,12 @@ def test_only_promoted_models_are_registered(models):
 def test_registered_model_records_its_origin(models, jobs, gates):
     newest, better = models[0].tags, gates["better"]
     assert (newest["metric"], newest["metric_value"]) == (better["metric"], repr(better["challenger"]))
-    assert (newest["data_version"], newest["job"]) == ("1", jobs["better"].name)
+    assert (newest["data_version"], newest["job"]) == ("1", jobs["better"])
     assert newest["git_commit"]
 
 
-def test_model_can_be_deployed_without_code(jobs, project):
-    folder = jobs["better"] / "train" / "model"
+def test_model_can_be_deployed_without_code(jobs, output, project):
+    folder = output(f"{jobs['better']}-train", "model")
     described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     columns = [column["name"] for column in json.loads(described["signature"]["inputs"])]
     assert columns == load_contract(project / "src" / "model" / "contract.yml").features
