@@ -1,12 +1,12 @@
-"""Requests a second: this project's scoring with collection on and off, beside `mlflow models serve`, same model.
+"""Compares requests per second of this project's scoring, with and without collection, with `mlflow models serve`.
 
 Run: python benchmarks/serving.py [PROJECT]
 
-PROJECT is a rendered project that has a registered model; without it one is rendered and trained first. MLflow gets
-an environment of its own from uv: full `mlflow<3` with `starlette<0.47`, all else pinned as in the project. All three
-run with as many workers; requests go straight to the server's own port, one row each. Beside requests a second stands
-the processor time of a request, the collector's included: on a busy machine only that can be compared, because servers
-with more threads then get more of the processor.
+PROJECT is a rendered project that has a registered model; without it the script renders and trains one. All servers
+use the same model. MLflow gets its own environment from uv: full `mlflow<3` with `starlette<0.47`, all else pinned as
+in the project. All three use the same number of workers. Requests go directly to the server's port, one row each. The
+script also prints the processor time per request, including the collector's. On a busy machine compare only this time,
+because servers with more threads get more of the processor there.
 """
 
 import json
@@ -35,7 +35,7 @@ PINS = ("scikit-learn", "pandas", "numpy", "cloudpickle")
 
 
 def request(port: int, path: str, body: dict[str, Any]) -> bytes:
-    """Return a request as it goes over the wire."""
+    """Return the bytes of a request."""
     content = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     return f"{head}Connection: close\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
@@ -44,8 +44,8 @@ def request(port: int, path: str, body: dict[str, Any]) -> bytes:
 def ask(port: int, message: bytes) -> None:
     """Send a request and read the answer, each on a connection of its own.
 
-    Azure's server closes connections anyway, and on a kept one MLflow's second packet waits 40 ms for the first one's
-    acknowledgement, which says nothing of how fast it scores.
+    Azure's server always closes connections. On a persistent connection MLflow's second packet waits 40 ms for the
+    acknowledgement of the first, which does not depend on the speed of scoring.
     """
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(message)
@@ -57,7 +57,7 @@ def ask(port: int, message: bytes) -> None:
 
 
 def load(port: int, message: bytes, processes: list[psutil.Process]) -> tuple[float, float]:
-    """Return requests a second of clients that each wait for their answer, and the processes' milliseconds for each."""
+    """Return requests per second of clients that wait for each answer, and processor milliseconds per request."""
     before, started, counts = cpu(processes), time.perf_counter(), [0] * CLIENTS
 
     def client(number: int) -> None:
@@ -71,7 +71,7 @@ def load(port: int, message: bytes, processes: list[psutil.Process]) -> tuple[fl
     for thread in threads:
         thread.join()
     seconds, count = time.perf_counter() - started, sum(counts)
-    time.sleep(0.5)  # what is collected is still under way
+    time.sleep(0.5)  # the collector may still be sending
     return count / seconds, 1000 * (cpu(processes) - before) / count
 
 
@@ -122,7 +122,7 @@ def mlflow_server(model: Path) -> Iterator[tuple[int, int]]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment without this one's paths."""
+    """Return the environment variables without this Python's paths."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
@@ -202,7 +202,7 @@ def main(project: Path) -> None:
         for round_number in range(ROUNDS + 1):
             for label, (port, processes) in servers.items():
                 result = load(port, messages[label], processes)
-                if round_number:  # the first warms up
+                if round_number:  # the first round is a warm-up
                     measured[label].append(result)
     complete = local.emulator.arm.online.flush(60)
     local.close()
@@ -213,15 +213,15 @@ def report(measured: dict[str, list[tuple[float, float]]], complete: bool) -> No
     """Print medians and ratios."""
     rates = {label: statistics.median(rate for rate, _ in results) for label, results in measured.items()}
     costs = {label: statistics.median(cost for _, cost in results) for label, results in measured.items()}
-    print(f"{WORKERS} workers, {CLIENTS} clients, one row a request, median of {ROUNDS} rounds of {SECONDS:g} s")
+    print(f"{WORKERS} workers, {CLIENTS} clients, one row per request, median of {ROUNDS} rounds of {SECONDS:g} s")
     for label in measured:
         print(
             f"{label:20} {rates[label]:6.0f} requests/s, {rates[label] / rates[MLFLOW]:.2f} x mlflow; "
-            f"{costs[label]:5.2f} ms of processor a request, {costs[label] / costs[MLFLOW]:.2f} x mlflow"
+            f"{costs[label]:5.2f} ms of processor per request, {costs[label] / costs[MLFLOW]:.2f} x mlflow"
         )
     print(f"Collection costs {costs['collection on'] - costs['collection off']:.2f} ms; all collected: {complete}")
     if min(rates["collection on"] / rates[MLFLOW], costs[MLFLOW] / costs["collection on"]) < 1:
-        raise SystemExit("Slower than mlflow models serve, or dearer: run it again on a machine that is idle.")
+        raise SystemExit("Slower than mlflow models serve, or more processor time: repeat it on an idle machine.")
 
 
 if __name__ == "__main__":

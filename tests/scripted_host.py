@@ -1,6 +1,6 @@
-"""A host of online deployments whose answers are written beforehand: a real HTTP server on this machine.
+"""A host of online deployments with scripted answers: a real HTTP server on this machine.
 
-It stands where the emulator has the process with inference servers, so that a rollout meets every fault there is.
+It replaces the emulator's process with inference servers, so that tests can produce every fault in a rollout.
 """
 
 import json
@@ -16,13 +16,13 @@ import yaml
 
 from azureml_emulator.host.client import HostError
 
-# What each request to a deployment gets, in order; the last one goes on for ever. Without a script all is well.
+# The answers to requests of each deployment, in order; the last one repeats. Without a script every answer is good.
 GOOD = "good"
 
 
 @dataclass
 class Deployment:
-    """A deployment: the predictions that its model made when it was trained, and what it does."""
+    """A deployment: the example predictions of its model, and its script."""
 
     expected: list[Any]
     script: list[str]
@@ -32,13 +32,13 @@ class Deployment:
 
 
 class ScriptedHost:
-    """What the emulator's online endpoints ask of their host: `address`, `control`, `ensure`, `flush` and `stop`."""
+    """The interface that online endpoints need of their host: `address`, `control`, `ensure`, `flush` and `stop`."""
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[str]] = {}
         self.deployments: dict[str, Deployment] = {}
         self.traffic: dict[str, int] = {}
-        # A key is refused until it has been read so often.
+        # A key is rejected until it has been read this often.
         self.keys: list[str] = []
         self.unauthorized = 0
         self.requests: list[tuple[str, int]] = []
@@ -60,11 +60,11 @@ class ScriptedHost:
 
     @property
     def address(self) -> str:
-        """Return where it listens."""
+        """Return the server's address."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def control(self, method: str, path: str, content: Any = None) -> Any:
-        """Do what the host of real servers does."""
+        """Do the actions of the real host."""
         parts = path.partition("?")[0].split("/")
         if len(parts) == 2:
             self.traffic = {} if method == "DELETE" else (content["resource"]["properties"].get("traffic") or {})

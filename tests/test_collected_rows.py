@@ -1,4 +1,4 @@
-"""Collected rows, read by the real azure-storage-blob: every row is found, and what is skipped is said."""
+"""Reads collected rows with the real azure-storage-blob: every row is found, and skipped rows are reported."""
 
 import dataclasses
 import json
@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from azure_process import environment
 from azureml_emulator.application import Emulator
+from checked_requests import answering
 from mlops.data import collected
 from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
-from mlops.storage import Folder, container, place_of
+from mlops.storage import container, place_of
 from model.contract import Contract
 from model.preprocess_production_data import rows_as_text
 from projects import ROOT
@@ -45,7 +46,7 @@ STRANGE = {
     "data is text": json.dumps({"specversion": "1.0", "correlationid": "c", "data": '[{"age": 1.0}]'}),
     "data is an object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": {"age": 1}}),
     "rows are lists": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [[1, 2]]}),
-    "one row is no object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"age": 1.0}, None]}),
+    "one row is not an object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"age": 1.0}, None]}),
     "no data": json.dumps({"specversion": "1.0", "correlationid": "c"}),
     "no correlation id": json.dumps({"specversion": "1.0", "data": [{"age": 1.0}]}),
     "a number that no table can hold": json.dumps(
@@ -57,14 +58,14 @@ STRANGE = {
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
-    """An emulated workspace, and the folder that is its default store."""
+    """Return an emulated workspace, and the folder of its default datastore."""
     emulator = Emulator(tmp_path / "azure")
     for name, value in environment(emulator).items():
         monkeypatch.setenv(name, value)
     endpoint = tmp_path / "endpoint.yml"
     endpoint.write_text(yaml.safe_dump({"name": ENDPOINT}))
     monkeypatch.setattr(collected, "ONLINE_ENDPOINT", endpoint)
-    with emulator.answering():
+    with answering(emulator):
         yield emulator
 
 
@@ -79,7 +80,7 @@ def blob_folder(emulator):
 
 
 def collect(emulator, deployment, moment, rows, *more_lines):
-    """Write one file of each collection as the collector does; `more_lines` go to both."""
+    """Write one file of each collection in the collector's format; `more_lines` are added to both."""
     for collection, columns in {"model_inputs": ["age"], "model_outputs": ["row_id", "prediction"]}.items():
         record = {
             "specversion": "1.0",
@@ -104,7 +105,7 @@ def read(client, days=30):
 def test_rows_of_retired_deployments_are_found(workspace, client):
     collect(workspace, "model-1", END - timedelta(days=9), [row("old")])
     collect(workspace, "model-2", END - timedelta(days=1), [row("new")])
-    # No deployment exists any more: what they collected stays.
+    # The deployments no longer exist, but their collected rows do.
     assert sorted(read(client)["row_id"]) == ["new", "old"]
 
 
@@ -127,7 +128,7 @@ def test_only_hours_of_the_window_are_downloaded(workspace, client):
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_strange_record_is_said_and_the_others_are_read(workspace, client, strange, capsys):
+def test_strange_record_is_reported_and_the_others_are_read(workspace, client, strange, capsys):
     collect(workspace, "model-1", END - timedelta(hours=1), [row("good")], STRANGE[strange])
     assert read(client, days=1)["row_id"].tolist() == ["good"]
     said = capsys.readouterr().err
@@ -135,14 +136,14 @@ def test_strange_record_is_said_and_the_others_are_read(workspace, client, stran
     assert "instance.jsonl" in said
 
 
-def test_bytes_that_are_no_text_and_empty_files_are_skipped(tmp_path):
-    hour = tmp_path / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+def test_bytes_that_are_no_text_and_empty_files_are_skipped(workspace, client):
+    hour = blob_folder(workspace) / "rows" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
     hour.mkdir(parents=True)
     (hour / "a.jsonl").write_bytes(b"\xff\xfe\x00\n")
     (hour / "b.jsonl").touch()
     (hour / "c.txt").write_text("not collected")
     said: list[str] = []
-    assert read_records(Folder(tmp_path), "", END - timedelta(days=1), END, said.append) == []
+    assert read_records(container(client), "rows", END - timedelta(days=1), END, said.append) == []
     assert len(said) == 1
 
 
@@ -177,10 +178,10 @@ def test_any_line_is_read_alike_by_retraining_and_spark(record):
     assert len(rows) == expected
 
 
-# Which rows are in a window
+# The rows of a window
 
 
-def test_of_the_hours_that_a_window_cuts_a_records_own_time_decides(workspace, client):
+def test_records_own_time_decides_in_hours_that_a_window_cuts(workspace, client):
     nine = END - timedelta(hours=3)
     for minute in (0, 29, 30, 59):
         collect(workspace, f"model-{minute}", nine + timedelta(minutes=minute), [row(f"09:{minute:02}")])
@@ -190,7 +191,7 @@ def test_of_the_hours_that_a_window_cuts_a_records_own_time_decides(workspace, c
     assert sorted(found["row_id"]) == ["09:30", "09:59", "11:00", "11:29"]
 
 
-def test_two_windows_one_after_the_other_hold_every_row_once(workspace, client):
+def test_two_adjacent_windows_contain_every_row_once(workspace, client):
     ten = END - timedelta(hours=2)
     late = [
         ten - timedelta(seconds=1),
@@ -201,7 +202,7 @@ def test_two_windows_one_after_the_other_hold_every_row_once(workspace, client):
     for number, moment in enumerate(late):
         collect(workspace, f"model-{number}", ten, [row(f"r{number}")])
         for file in (blob_folder(workspace) / "modelDataCollector" / ENDPOINT / f"model-{number}").rglob("*.jsonl"):
-            # Written in the folder of an hour, stamped a little before or after it.
+            # Written into the folder of an hour, with a time shortly before or after it.
             file.write_text(file.read_text().replace(ten.isoformat(), moment.isoformat()))
     for cut in (ten, ten + timedelta(minutes=20), ten + timedelta(hours=1)):
         windows = [(ten - timedelta(hours=1), cut), (cut, ten + timedelta(hours=2))]
@@ -229,12 +230,12 @@ def test_time_of_any_spelling_is_one_that_pandas_reads(workspace, client, time):
     assert pd.to_datetime(found[collected.SCORED_AT], utc=True, format="ISO8601").dt.floor("h").tolist() == [hour]
 
 
-def test_rows_without_their_other_half_are_counted(workspace, client, capsys):
+def test_rows_without_inputs_or_outputs_are_counted(workspace, client, capsys):
     hour = END - timedelta(hours=1)
     collect(workspace, "model-1", hour, [row("a"), row("b"), row("c")])
     home = blob_folder(workspace) / "modelDataCollector" / ENDPOINT / "model-1"
     file = next((home / "model_inputs").rglob("*.jsonl"))
-    # The features of these three rows are over 4 MB, their predictions are not.
+    # The features of these three rows exceed 4 MB, their predictions do not.
     large = {key: value for key, value in json.loads(file.read_text()).items() if key != "data"}
     file.write_text(json.dumps(large | {"dataref": "azureml://somewhere"}))
     assert read(client, days=1).empty
@@ -293,27 +294,27 @@ def test_missing_values_and_identifiers_that_are_numbers_are_read(workspace, cli
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(json_values | records, max_size=6), features=st.lists(json_values, max_size=3))
-def test_whatever_a_file_holds_its_good_rows_are_found(workspace, client, lines, features):
+def test_good_rows_are_found_in_a_file_of_any_content(workspace, client, lines, features):
     good = [row("good"), *({"age": value, "row_id": "x", "prediction": 1.0} for value in features)]
     collect(workspace, "model-1", END - timedelta(hours=1), good, *map(json.dumps, lines))
     assert "good" in read(client, days=1)["row_id"].tolist()
 
 
-def test_rows_of_batch_scoring_are_read_alike(tmp_path, monkeypatch):
+def test_rows_of_batch_scoring_are_read_alike(workspace, client):
     hour = END - timedelta(hours=1)
-    folder = tmp_path / "scored" / "batch" / f"{hour:%Y/%m/%d/%H}"
+    folder = blob_folder(workspace) / "scored" / "batch" / f"{hour:%Y/%m/%d/%H}"
     folder.mkdir(parents=True)
     lines = [json.dumps(row("a")), "[]", '{"row_id": "b', json.dumps(row(["c"]))]
     (folder / "x.jsonl").write_text("\n".join(lines))
     said: list[str] = []
-    found = collected._batch_rows(Folder(tmp_path), "scored/batch", hour, END, said.append)
+    found = collected._batch_rows(container(client), "scored/batch", hour, END, said.append)
     rows = collected._understood(found, CONTRACT, said.append)
     assert rows["row_id"].tolist() == ["a"]
     assert rows[collected.SCORED_AT].tolist() == [hour.isoformat()]
     assert len(said) == 2
 
 
-# The same strange lines by retraining and by Spark
+# Retraining and Spark read the same strange lines
 
 LINES = [
     json.dumps({"specversion": "1.0", "correlationid": "a", "data": [{"age": 1.0}, {"age": 2.0}]}).encode(),
@@ -339,31 +340,31 @@ LINES = [
 ]
 
 
-def retraining_reads(tmp_path) -> tuple[list[str], list[str]]:
+def retraining_reads(client) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    found = read_records(Folder(tmp_path), "", END - timedelta(hours=1), END, said.append)
+    found = read_records(container(client), "rows", END - timedelta(hours=1), END, said.append)
     return sorted(f"{one['correlationid']}_{number}" for one in found for number, _ in enumerate(one["data"])), said
 
 
-def test_every_strange_line_is_read_alike(tmp_path):
-    hour = tmp_path / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+def test_every_strange_line_is_read_alike(workspace, client):
+    hour = blob_folder(workspace) / "rows" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
     hour.mkdir(parents=True)
     for number, line in enumerate(LINES):
         (hour / "one.jsonl").write_bytes(line)
         spark = [json.loads(text)["correlationid"] for text in rows_as_text([line])]
-        assert spark == retraining_reads(tmp_path)[0], number
+        assert spark == retraining_reads(client)[0], number
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs Java, which this machine has not")
-def test_spark_itself_reads_and_says_what_retraining_does(tmp_path):
-    hour = tmp_path / "in" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
+def test_spark_itself_reads_and_says_what_retraining_does(workspace, client, tmp_path):
+    hour = blob_folder(workspace) / "rows" / f"{END - timedelta(hours=1):%Y/%m/%d/%H}"
     hour.mkdir(parents=True)
     (hour / "strange.jsonl").write_bytes(b"\n".join(LINES))
     (hour / "empty.jsonl").touch()
     arguments = {
         "data_window_start": (END - timedelta(hours=1)).isoformat(),
         "data_window_end": END.isoformat(),
-        "input_data": tmp_path / "in",
+        "input_data": blob_folder(workspace) / "rows",
         "preprocessed_input_data": tmp_path / "out",
     }
     script = ROOT / "template" / "src" / "model" / "preprocess_production_data.py"
@@ -371,7 +372,7 @@ def test_spark_itself_reads_and_says_what_retraining_does(tmp_path):
     done = subprocess.run([sys.executable, script, *given], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = pd.read_parquet(tmp_path / "out" / "data")
-    expected, said = retraining_reads(tmp_path / "in")
+    expected, said = retraining_reads(client)
     assert sorted(rows["correlationid"]) == expected
     counts = {re.search(r"\d+ (line|record).*: skipped", text)[0] for text in said}
     assert {
@@ -409,11 +410,11 @@ def test_no_key_is_asked_for(workspace, client):
     assert all("sig" not in request.query for request in workspace.requests)
 
 
-def test_record_without_a_time_has_that_of_its_hour(tmp_path):
+def test_record_without_a_time_has_that_of_its_hour(workspace, client):
     hour = END - timedelta(hours=1)
-    folder = tmp_path / f"{hour:%Y/%m/%d/%H}"
+    folder = blob_folder(workspace) / "rows" / f"{hour:%Y/%m/%d/%H}"
     folder.mkdir(parents=True)
     lines = [{"correlationid": "a", "data": []}, {"correlationid": "b", "data": [], "time": "yesterday"}]
     (folder / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    found = read_records(Folder(tmp_path), "", hour, END, print)
+    found = read_records(container(client), "rows", hour, END, print)
     assert {pd.Timestamp(record["time"]) for record in found} == {pd.Timestamp(hour)}

@@ -1,38 +1,33 @@
-"""The monitor on the laptop: rows as Azure's preprocessors make them, thresholds as Azure reads them."""
+"""Rows of a monitor as Azure's preprocessors make them, and how its runs are shown."""
 
 import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from azure.ai.ml.entities import Data
-from hypothesis import given
-from hypothesis import strategies as st
-from mlops.local.client import LocalClient
 
-from azureml_metrics.attribution import cumulative_gain, gain
-from azureml_metrics.results import DRIFT, NOTHING, MonitorRun, Window, from_json, run_signals, to_json
-from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
+from azureml_metrics.drift import DRIFT_METRICS, NULL_RATE
+from azureml_metrics.results import MonitorRun
+from azureml_metrics.signals import Measurement, SignalResult, State
 from mlops.display import show_monitor
 from mlops.errors import RunFailedError
 from mlops.monitoring.schedule import COLLECTED, refuse_unmeasured
 from model.preprocess_production_data import hours, rows_as_text, rows_of
-from projects import ROOT
+from projects import ROOT, mlops
 
 COLLECTED_ROWS = Path(__file__).parent / "reference" / "collected"
 SCRIPT = ROOT / "template" / "src" / "model" / "preprocess_production_data.py"
+CASE = ROOT / "template" / "packages" / "azureml_metrics" / "tests" / "reference" / "monitoring" / "mixed_types"
 EXPECTED = json.loads((COLLECTED_ROWS / "expected.json").read_text(encoding="utf-8"))
 
 needs_java = pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs Java, which this machine has not")
 
 
 def preprocess(tmp_path, start, end):
-    """Run the Spark component as a monitor does and return what it said and the rows it wrote."""
+    """Run the Spark component as a monitor does; return its output and the rows it wrote."""
     output = tmp_path / "output"
     arguments = {
         "data_window_start": start,
@@ -52,11 +47,11 @@ def preprocess(tmp_path, start, end):
         ("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", "09:00-10:00"),
         pytest.param(
             *("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z", "10:00-11:00"),
-            marks=pytest.mark.slow,  # the cut-off line it is about is tried below, without Spark
+            marks=pytest.mark.slow,  # the cut-off line of this case is tested below, without Spark
         ),
     ],
 )
-def test_hour_becomes_the_rows_that_azures_preprocessor_makes(tmp_path, start, end, expected):
+def test_hour_becomes_the_same_rows_as_in_azures_preprocessor(tmp_path, start, end, expected):
     done, rows = preprocess(tmp_path, start, end)
     assert done.returncode == 0, done.stderr
     wanted = pd.DataFrame(EXPECTED[expected])
@@ -96,51 +91,12 @@ def test_line_that_was_cut_off_is_skipped_with_a_warning(capsys):
     assert "1 line(s) are cut off" in capsys.readouterr().err
 
 
-def test_rows_of_ones_own_need_no_envelope():
+def test_plain_rows_need_no_envelope():
     assert list(rows_of('{"a": 1, "b": {"c": [2]}}')) == [{"a": 1, "b": '{"c":[2]}'}]
 
 
-SIGNAL = {"type": "data_drift", "features": ["a"], "alert_enabled": True}
-
-
-@pytest.fixture
-def tables():
-    draw = np.random.default_rng(0)
-    return Tables(pd.DataFrame({"a": draw.normal(0, 1, 500)}), pd.DataFrame({"a": draw.normal(2, 1, 500)}))
-
-
-def test_only_the_first_metric_of_a_data_type_counts(tables):
-    thresholds = {"numerical": {"population_stability_index": 0.1, "jensen_shannon_distance": 0.1}}
-    found = compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables)
-    assert {each.metric for each in found.measurements} == {"JensenShannonDistance"}
-
-
-def test_threshold_of_zero_is_no_drift_threshold(tables):
-    thresholds = {"numerical": {"jensen_shannon_distance": 0.0}}
-    assert compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables).measurements == ()
-
-
-def test_quality_rate_is_held_against_threshold_and_the_references_own_rate():
-    half_empty = pd.DataFrame({"a": [1.0, None] * 50})
-    signal = SIGNAL | {"type": "data_quality", "metric_thresholds": {"numerical": {"null_value_rate": 0.1}}}
-    found = compute("s", signal, Tables(half_empty, half_empty))
-    assert [(each.threshold, each.breached) for each in found.measurements] == [(0.6, False)]
-
-
-def test_breach_tag_reads_as_azures(tables):
-    found = compute(
-        "m_data_drift", SIGNAL | {"metric_thresholds": {"numerical": {"jensen_shannon_distance": 0.1}}}, tables
-    )
-    recorded = json.loads(
-        (ROOT / "tests" / "reference" / "events" / "breach_completed.json").read_text(encoding="utf-8")
-    )
-    text = recorded[0]["data"]["runTags"]["azureml_modelmonitor_threshold_breached"]
-    first, second, third, _ = breach_tag(found).split("\n")
-    assert [first.replace("m_data_drift", "diabetes_monitor_data_drift"), second] == text.split("\n")[:2]
-    assert json.loads(third[2:-2]).keys() == json.loads(text.split("\n")[2][2:-2]).keys()
-
-
 WITHIN, BEYOND = (Measurement("a", "numerical", "m", value, 1.0, value > 1) for value in (0.5, 2.0))
+EMPTY = "Nothing was collected in this window."
 NOTE = "No label of a row in this window has come in yet."
 
 
@@ -152,55 +108,8 @@ def monitor_run(*signals):
     return MonitorRun("m-1", "m", "2026-11-20T09:00:00+00:00", "2026-11-20T10:00:00+00:00", signals)
 
 
-@pytest.mark.parametrize(
-    ("signals", "state"),
-    [
-        ([signal("data_drift", WITHIN), signal("data_quality", WITHIN)], State.NO_ALERT),
-        ([signal("data_drift"), signal("data_quality", BEYOND)], State.ALERT),
-        ([signal("data_drift"), signal("prediction_drift"), signal("custom")], State.NOT_MEASURED),
-        # Labels come late: a performance that is not known yet says nothing about the window.
-        ([signal("data_drift", WITHIN), signal("custom", notes=(NOTE,))], State.NO_ALERT),
-        ([signal("data_drift"), signal("custom", WITHIN)], State.NOT_MEASURED),
-        ([signal("data_drift"), signal("prediction_drift", WITHIN)], State.NO_ALERT),
-        ([signal("data_drift"), signal("data_quality", WITHIN)], State.NOT_MEASURED),
-        ([signal("data_quality", WITHIN)], State.NO_ALERT),
-        ([signal("data_drift", BEYOND, enabled=False)], State.NO_ALERT),
-        ([], State.NOT_MEASURED),
-    ],
-)
-def test_run_that_measured_nothing_is_neither_an_alert_nor_none(signals, state):
-    found = monitor_run(*signals)
-    assert found.state is state
-    assert from_json(json.loads(json.dumps(to_json(found)))).state is state
-
-
-kinds = st.sampled_from([*DRIFT, "data_quality", "custom"])
-any_signal = st.builds(
-    lambda kind, measurements, enabled: signal(kind, *measurements, enabled=enabled),
-    kinds,
-    st.lists(st.sampled_from([WITHIN, BEYOND]), max_size=3),
-    st.booleans(),
-)
-
-
-@given(st.lists(any_signal, max_size=6))
-def test_no_alert_is_said_only_of_what_was_measured(signals):
-    found = monitor_run(*signals)
-    assert (found.state is State.ALERT) == bool(found.breached) == bool(found.tags)
-    if found.state is State.NO_ALERT:
-        assert any(each.measurements for each in signals)
-    if not any(each.measurements for each in signals):
-        assert found.state is State.NOT_MEASURED
-        with pytest.raises(RunFailedError, match="was not measured"):
-            refuse_unmeasured(found)
-    else:
-        assert len(found.unmeasured) < len(signals)
-
-
 def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
-    found = monitor_run(
-        signal("data_drift", notes=(NOTHING,)), signal("data_quality", notes=(NOTHING,)), signal("custom")
-    )
+    found = monitor_run(signal("data_drift", notes=(EMPTY,)), signal("data_quality", notes=(EMPTY,)), signal("custom"))
     show_monitor(found)
     said = capsys.readouterr().out
     assert said.splitlines()[-1] == "NOT MEASURED: m_data_drift, m_data_quality, m_custom"
@@ -220,65 +129,26 @@ def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
         ([signal("data_drift", WITHIN)], "NO ALERT"),
     ],
 )
-def test_the_last_line_says_what_the_run_as_a_whole_says(capsys, signals, last):
+def test_the_last_line_gives_the_result_of_the_whole_run(capsys, signals, last):
     show_monitor(monitor_run(*signals))
     refuse_unmeasured(monitor_run(*signals))
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 
-def test_signal_whose_alerts_are_off_says_so(capsys):
+def test_signal_with_disabled_alerts_is_marked(capsys):
     found = signal("data_drift", BEYOND, enabled=False)
     assert found.state is State.NO_ALERT
     show_monitor(monitor_run(found))
     assert "its alerts are off" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("others", [False, True], ids=["nothing at all", "another hour"])
-def test_every_kind_of_signal_bears_a_window_without_rows(tmp_path, others):
-    client, end = LocalClient(tmp_path), datetime(2026, 11, 20, 10, tzinfo=UTC)
-    rows = "azureml://datastores/workspaceblobstore/paths/modelDataCollector/e/d/model_outputs"
-    client.data.create_or_update(Data(name="rows", version="1", type="uri_folder", path=rows))
-    if others:
-        earlier = client.datastore.resolve(rows) / "2026/11/20/08/a.jsonl"
-        earlier.parent.mkdir(parents=True)
-        earlier.write_text(json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"prediction": 1}]}))
-    prepared = {"input_data": {"path": "azureml:rows:1"}, "pre_processing_component": "azureml:prepare:1.0.0"}
-    signals = {
-        "drift": {"type": "data_drift"},
-        "predictions": {"type": "prediction_drift"},
-        "attribution": {"type": "feature_attribution_drift"},
-        "quality": {"type": "data_quality", "production_data": prepared},
-        "performance": {"type": "custom", "input_data": {"production_data": prepared}, "metric_thresholds": []},
-    }
-    definition = {
-        "create_monitor": {
-            "monitoring_target": {"endpoint_deployment_id": "azureml:e:d"},
-            "monitoring_signals": signals,
-        }
-    }
-    window = Window(client.datastore, definition, end - timedelta(hours=1), end, tmp_path / "run")
-    found = run_signals(definition, window, client.datastore, tmp_path / "run")
-    assert [(each.name, each.state, each.notes) for each in found] == [
-        (name, State.NOT_MEASURED, (NOTHING,)) for name in signals
-    ]
-
-
-def test_equal_rankings_gain_all_and_turned_ones_less():
-    importances = np.array([0.6, 0.3, 0.1])
-    assert gain(importances, importances) == 1
-    assert gain(importances, importances[::-1]) < 0.8
-
-
-def test_attribution_notices_that_another_feature_decides():
-    draw = np.random.default_rng(0)
-    rows = pd.DataFrame(draw.normal(size=(400, 3)), columns=["a", "b", "c"])
-    reference = rows.assign(y=rows["a"] * 3 + rows["b"])
-    same, other = rows.assign(prediction=rows["a"] * 3 + rows["b"]), rows.assign(prediction=rows["c"] * 3)
-    assert cumulative_gain(reference, "y", same) > 0.95
-    assert cumulative_gain(reference, "y", other) < 0.8
-
-
 @pytest.mark.parametrize("collection", ["model_inputs", "model_outputs"])
 def test_collected_rows_are_found_under_the_deployments_name(collection):
     path = f"azureml:some-endpoint-4e42f3-model-12-{collection}:1"
     assert COLLECTED.sub(r"\1-model-13-\2:1", path) == path.replace("model-12", "model-13")
+
+
+def test_metrics_of_two_files_are_named_in_full_on_a_narrow_screen(render):
+    files = [f"--{side}={CASE / f'{side}.parquet'}" for side in ("baseline", "production")]
+    said = mlops(render(), "drift", *files, COLUMNS="80").stdout
+    assert all(metric in said for metric in (*DRIFT_METRICS, NULL_RATE)) and "…" not in said

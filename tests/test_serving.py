@@ -1,4 +1,4 @@
-"""This project's scoring: what online and batch deployments answer, collect and refuse, from their own YAML."""
+"""Tests this project's scoring: answers, collection and errors of online and batch deployments from their own YAML."""
 
 import json
 import math
@@ -80,7 +80,7 @@ def load(project, name):
 
 @pytest.fixture(scope="module")
 def online(project, client):
-    """The endpoint with one deployment from its own YAML, which has all traffic."""
+    """Return the endpoint with one deployment from its own YAML, which has all traffic."""
     endpoint = load_online_endpoint(project / "endpoints/online/endpoint/endpoint.yml")
     endpoint = client.online_endpoints.begin_create_or_update(endpoint).result()
     deployment = load_online_deployment(project / "endpoints/online/deployment/deployment.yml")
@@ -125,13 +125,13 @@ def test_split_form_and_records_get_the_same_answer_with_the_rows_identifiers(as
     assert split.json() == records.json() == {"predictions": ["Adelie"], "ids": ["a"]}
 
 
-def test_order_of_columns_and_columns_of_no_use_do_not_matter(ask):
+def test_order_of_columns_and_extra_columns_do_not_matter(ask):
     columns = ["more", *reversed(NAMES)]
     answer = ask(split_form(["of this", *reversed(["a", *ROW])], columns=columns))
     assert answer.json() == {"predictions": ["Adelie"], "ids": ["a"]}
 
 
-def test_missing_values_whole_numbers_and_numbers_as_text_are_fine(ask):
+def test_missing_values_whole_numbers_and_numbers_as_text_are_accepted(ask):
     answer = ask({"input_data": [RECORD | {"sex": None, "body_mass_g": None}, RECORD | {"body_mass_g": 3750}]})
     assert answer.json()["predictions"] == ["Adelie", "Adelie"]
     for identifier in (7, 7.0, "7", "7.0"):
@@ -139,7 +139,7 @@ def test_missing_values_whole_numbers_and_numbers_as_text_are_fine(ask):
         assert answer.json() == {"predictions": ["Adelie"], "ids": ["7"]}
 
 
-def test_many_rows_are_answered_as_the_model_itself_would(ask, project):
+def test_many_rows_get_the_models_own_predictions(ask, project):
     rows = pd.read_parquet(project / "data" / "production" / "rows.parquet")
     plain = rows[NAMES].astype(object).where(rows[NAMES].notna(), None)
     answer = ask(split_form(*plain.to_numpy().tolist())).json()
@@ -153,7 +153,7 @@ def test_many_rows_are_answered_as_the_model_itself_would(ask, project):
 
 def test_features_and_predictions_are_collected_under_one_correlation_id(ask, collected):
     ask(split_form(["one", *ROW], ["two", *ROW[:-1], None]))
-    # Records of earlier requests may come in later: each worker sends its own.
+    # Records of earlier requests may arrive later, because each worker sends its own.
     (outputs,) = (record for record in collected("model_outputs") if record["data"][0]["row_id"] == "one")
     (inputs,) = (record for record in collected("model_inputs") if record["correlationid"] == outputs["correlationid"])
     assert outputs["data"] == [
@@ -234,7 +234,7 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text
 
 @given(st.lists(st.fixed_dictionaries({"id": VALUES, "a": VALUES, "b": VALUES, "k": VALUES}), min_size=1, max_size=4))
 @settings(max_examples=400, deadline=None)
-def test_whatever_is_sent_is_refused_with_a_sentence_or_has_the_contracts_types(records):
+def test_any_request_is_refused_with_a_sentence_or_has_the_contracts_types(records):
     try:
         rows = read_request(json.dumps({"input_data": records}), CONTRACT)
     except ContractError as error:
@@ -252,7 +252,7 @@ def test_whatever_is_sent_is_refused_with_a_sentence_or_has_the_contracts_types(
 
 
 @pytest.mark.parametrize(("size", "kind"), [*product(choices("compute_size"), choices("endpoint_type"))])
-def test_every_file_loads_and_converts_and_only_what_is_asked_for_is_there(render, size, kind):
+def test_every_file_loads_and_converts_and_no_other_file_exists(render, size, kind):
     project = render(compute_size=size, endpoint_type=kind, project_name="A project whose name is a very long one")
     online, batch = project / "endpoints" / "online", project / "endpoints" / "batch"
     assert (project / "src" / "score.py").exists() == online.exists() == ("online" in kind)
@@ -282,7 +282,7 @@ def test_every_file_loads_and_converts_and_only_what_is_asked_for_is_there(rende
 
 @pytest.fixture(scope="module")
 def batch(project, client):
-    """The batch endpoint with one deployment from its own YAML as its default."""
+    """Return the batch endpoint with one deployment from its own YAML as its default."""
     definition = load_batch_endpoint(project / "endpoints/batch/endpoint/endpoint.yml")
     endpoint = client.batch_endpoints.begin_create_or_update(definition).result()
     with pytest.raises(ResourceNotFoundError, match="no default deployment"):
@@ -307,7 +307,7 @@ def rows(project):
 
 @pytest.fixture
 def folder(rows, tmp_path):
-    """A file of each kind, twenty rows in each."""
+    """Return a file of each kind, with twenty rows each."""
     folder = tmp_path / "rows"
     folder.mkdir()
     rows[:20].to_json(folder / "a.jsonl", orient="records", lines=True)
@@ -352,13 +352,13 @@ def test_caller_chooses_where_the_output_goes(client, batch, folder, project):
 
 
 @pytest.mark.parametrize("content", ["x,y\n1,2\n", "", "row_id\n"], ids=["other columns", "empty", "no rows"])
-def test_file_that_cannot_be_scored_fails_the_job_over_the_threshold(client, batch, folder, content):
+def test_file_that_cannot_be_scored_fails_the_job_above_the_threshold(client, batch, folder, content):
     (folder / "b2.csv").write_text(content)
     with pytest.raises(RunFailedError, match="1 of 4 files failed"):
         run(client, batch, folder)
 
 
-def test_file_that_cannot_be_scored_costs_no_other_file_its_rows_under_the_threshold(client, batch, folder, project):
+def test_file_that_cannot_be_scored_does_not_affect_other_files_below_the_threshold(client, batch, folder, project):
     (folder / "b2.csv").write_text("x,y\n1,2\n")
     job = run(client, batch, folder, params_override=[{"error_threshold": 1}])
     assert len(scored(output(project, job) / "predictions.jsonl")) == 60
@@ -393,7 +393,7 @@ def test_named_deployment_scores_in_place_of_the_default(client, batch, project,
         client.batch_endpoints.invoke(batch.name, deployment_name="model-2")
 
 
-def test_nothing_to_score_is_refused(client, batch):
+def test_empty_input_is_refused(client, batch):
     nothing = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/nothing")
     with pytest.raises(ResourceNotFoundError, match="no files"):
         client.batch_endpoints.invoke(batch.name, input=nothing)
@@ -411,7 +411,7 @@ print(client.online_endpoints.get({online.name!r}).traffic)
     assert "{'model-1': 100}" in finished.stdout, finished.stderr
 
 
-def test_nothing_answered_is_lost_when_the_host_is_stopped_at_once(place, project, online, ask):
+def test_no_answered_request_is_lost_when_the_host_is_stopped_at_once(place, project, online, ask):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: ask(changed(row_id=f"last-{number}")), range(100)))
     place.local.close()

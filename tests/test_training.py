@@ -1,4 +1,4 @@
-"""The gate at work in one project: a weak model, a better one, and the better one again."""
+"""Tests the gate in one project: a weak model, a better model, and the better model again."""
 
 import json
 import shutil
@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from mlops.local.models import ModelOperations
 
+from laptop import laptop
 from model.contract import load_contract
 from model.gate import decide
 from model.train import PACKAGES
@@ -44,7 +44,7 @@ def estimator(project):
 
 @pytest.fixture(scope="module")
 def said(project):
-    """What `mlops train` said in each run."""
+    """Return the output of `mlops train` in each run."""
     ours = estimator(project).read_text(encoding="utf-8")
     finished = {}
     for run in RUNS:
@@ -56,24 +56,30 @@ def said(project):
 
 @pytest.fixture
 def jobs(said, project):
-    """The folder of each run's job."""
-    folders = sorted((project / ".azureml-local" / "jobs").iterdir(), key=lambda path: (path / "split").stat().st_mtime)
-    return dict(zip(RUNS, folders, strict=True))
+    """The name of each run's job."""
+    newest_first = [job.name for job in laptop(project / ".azureml-local").client.jobs.list()]
+    return dict(zip(RUNS, reversed(newest_first), strict=True))
 
 
 @pytest.fixture
-def gates(jobs):
-    return {run: json.loads((folder / "outputs/gate/gate.json").read_text()) for run, folder in jobs.items()}
+def output(project):
+    """Return the folder that a step of a job wrote, as it lies in the workspace's storage."""
+    arm = laptop(project / ".azureml-local").local.emulator.arm
+    return lambda run, name: arm.path(f"azureml://datastores/workspaceblobstore/paths/azureml/{run}/{name}")
+
+
+@pytest.fixture
+def gates(jobs, output):
+    return {run: json.loads((output(job, "gate") / "gate.json").read_text()) for run, job in jobs.items()}
 
 
 @pytest.fixture
 def models(said, project):
     """Every registered version, the newest first."""
-    registry = ModelOperations((project / ".azureml-local" / "mlruns").as_uri())
-    return list(registry.list("breast-cancer-model"))
+    return list(laptop(project / ".azureml-local").client.models.list("breast-cancer-model"))
 
 
-def test_first_model_that_beats_a_guess_is_promoted(said):
+def test_first_model_that_beats_the_baseline_is_promoted(said):
     assert "PROMOTE: registered breast-cancer-model version 1" in said["weak"]
 
 
@@ -89,7 +95,7 @@ def test_metrics_are_shown(said, gates):
     assert all(f"{gates[run]['challenger']:.4g}" in said[run] for run in RUNS)
 
 
-def test_gate_names_its_reasons(gates):
+def test_gate_gives_its_reasons(gates):
     names = {"decision", "metric", "challenger", "champion", "baseline", "interval", "reasons"}
     assert all(set(gate) == names and gate["reasons"] for gate in gates.values())
 
@@ -100,8 +106,8 @@ def test_champion_is_the_newest_registered_model(gates):
 
 
 @pytest.mark.parametrize("side", ["training", "holdout"])
-def test_same_data_gives_the_same_split(jobs, side):
-    contents = {(folder / "split" / side / "rows.parquet").read_bytes() for folder in jobs.values()}
+def test_same_data_gives_the_same_split(jobs, output, side):
+    contents = {(output(f"{job}-split", side) / "rows.parquet").read_bytes() for job in jobs.values()}
     assert len(contents) == 1
 
 
@@ -113,15 +119,15 @@ def test_only_promoted_models_are_registered(models):
     assert [str(model.version) for model in models] == ["2", "1"]
 
 
-def test_registered_model_says_where_it_came_from(models, jobs, gates):
+def test_registered_model_records_its_origin(models, jobs, gates):
     newest, better = models[0].tags, gates["better"]
     assert (newest["metric"], newest["metric_value"]) == (better["metric"], repr(better["challenger"]))
-    assert (newest["data_version"], newest["job"]) == ("1", jobs["better"].name)
+    assert (newest["data_version"], newest["job"]) == ("1", jobs["better"])
     assert newest["git_commit"]
 
 
-def test_model_can_be_deployed_without_code(jobs, project):
-    folder = jobs["better"] / "train" / "model"
+def test_model_can_be_deployed_without_code(jobs, output, project):
+    folder = output(f"{jobs['better']}-train", "model")
     described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     columns = [column["name"] for column in json.loads(described["signature"]["inputs"])]
     assert columns == load_contract(project / "src" / "model" / "contract.yml").features
@@ -135,8 +141,8 @@ def test_failing_step_is_named_with_the_end_of_its_log(project, said, tmp_path):
     estimator(copy).write_text(BROKEN, encoding="utf-8")
     done = mlops(copy, "train")
     assert done.code == 1
-    # A process that ends right after it has read Parquet is sometimes aborted by Arrow's threads: the code is then -6,
-    # and a line of theirs follows.
+    # Arrow's threads sometimes abort a process that ends right after reading Parquet: the code is then -6,
+    # and a line of these threads follows.
     assert "The step 'train' failed with exit code" in done.stderr
     assert "RuntimeError: no such luck" in done.stderr.splitlines()[-3:]
 

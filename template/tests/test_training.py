@@ -1,4 +1,4 @@
-"""`mlops data` and `mlops train`, run as they are, in a copy of the project."""
+"""Tests of `mlops data` and `mlops train` in a copy of the project."""
 
 import sys
 from pathlib import Path
@@ -14,15 +14,21 @@ from model.tables import read_json, read_mltable, read_rows
 
 
 @pytest.fixture
-def job(trained) -> Path:
-    """The folder of the one job that ran."""
-    (folder,) = (trained / ".azureml-local" / "jobs").iterdir()
-    return folder
+def outputs(trained) -> Path:
+    """Where jobs write: the default datastore of the laptop's workspace."""
+    return trained / ".azureml-local" / "storage" / "azureml-blobstore-22222222" / "azureml"
+
+
+@pytest.fixture
+def job(outputs) -> str:
+    """The name of the one job that ran."""
+    (gate,) = outputs.glob("*/gate")
+    return gate.parent.name
 
 
 @pytest.fixture
 def registry(trained, monkeypatch) -> None:
-    """MLflow as the steps saw it."""
+    """Connect MLflow to the registry of the job's steps."""
     uri = (trained / ".azureml-local" / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
@@ -30,7 +36,7 @@ def registry(trained, monkeypatch) -> None:
 
 
 def asset(project, definition):
-    """Where an asset's YAML points, in the copy."""
+    """Return the path of an asset in the copy."""
     return project / (definition.parent / read_yaml(definition)["path"]).resolve().relative_to(ROOT)
 
 
@@ -44,26 +50,27 @@ def test_production_asset_has_features_and_no_labels(trained, contract):
     assert contract.target not in columns
 
 
-def test_every_step_completed(job):
-    steps = {step["name"]: step["status"] for step in read_json(job / "job.json")["steps"]}
-    assert steps == dict.fromkeys(read_yaml(PIPELINE)["jobs"], "Completed")
+def test_every_step_completed(trained, job):
+    runs = trained / ".azureml-local" / "arm" / "runs"
+    steps = read_yaml(PIPELINE)["jobs"]
+    assert [read_json(runs / f"{job}-{step}.json")["status"] for step in steps] == ["Completed"] * len(steps)
 
 
-def test_split_left_nothing_out(trained, job):
-    parts = [read_rows(job / "split" / side) for side in ("training", "holdout")]
+def test_split_left_nothing_out(trained, outputs, job):
+    parts = [read_rows(outputs / f"{job}-split" / side) for side in ("training", "holdout")]
     assert sum(map(len, parts)) == len(read_mltable(asset(trained, LABELLED_DATA)))
 
 
-def test_model_is_registered_if_promoted(job, registry):
-    decision = read_json(job / "outputs" / "gate" / "gate.json")["decision"]
+def test_model_is_registered_if_promoted(outputs, job, registry):
+    decision = read_json(outputs / job / "gate" / "gate.json")["decision"]
     assert bool(find_champion(model_name())) == (decision == "PROMOTE")
 
 
-def test_same_model_again_is_retained(job, registry, tmp_path, monkeypatch):
+def test_same_model_again_is_retained(outputs, job, registry, tmp_path, monkeypatch):
     inputs = {
-        "model": job / "train" / "model",
-        "training": job / "split" / "training",
-        "holdout": job / "split" / "holdout",
+        "model": outputs / f"{job}-train" / "model",
+        "training": outputs / f"{job}-split" / "training",
+        "holdout": outputs / f"{job}-split" / "holdout",
         "model-name": model_name(),
         "margin": read_yaml(PIPELINE)["inputs"]["margin"],
         "gate": tmp_path,

@@ -109,7 +109,9 @@ class _Watcher:
         self._patience = PATIENCE
         self._read_steps()
         reason = failure_of(self._client, self._name)
-        return Progress(self._name, status_of(job), self._shown, _link(job), reason)
+        # Of the emulator's jobs the studio knows nothing.
+        link = "" if is_local(self._client) else _link(job)
+        return Progress(self._name, status_of(job), self._shown, link, reason)
 
     def _bear(self, error: Exception) -> None:
         if refusal_of(error) is None and not is_missing(error):

@@ -1,4 +1,4 @@
-"""Endpoints whose scoring script does as it is told: what tests of the emulator's serving are made of."""
+"""Endpoints with a scripted scoring script, for tests of the emulator's serving."""
 
 import json
 import time
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ENDPOINT = "stub-endpoint"
 MODEL = "stub-model"
-# It collects as this project's own does, and its answers say what a test wants to know.
+# Collects like this project's scoring script, and returns the values that a test needs.
 SCRIPT = """
 import json, os, sys, time
 import pandas as pd
@@ -67,7 +67,7 @@ def run(body):
 
 @dataclass
 class Workspace:
-    """A state folder with one registered model and one endpoint."""
+    """Return a state folder with one registered model and one endpoint."""
 
     local: LocalWorkspace
     client: "MLClient"
@@ -75,7 +75,7 @@ class Workspace:
     code: Path
 
     def deploy(self, name: str, *, concurrency: int = 20, timeout: int = 5000, collect: bool = True, **variables: str):
-        """Deploy the script; `variables` reach its environment."""
+        """Deploy the script; `variables` are set in its environment."""
         collections = {key: DeploymentCollection(enabled="True") for key in ("model_inputs", "model_outputs")}
         deployment = ManagedOnlineDeployment(
             name=name,
@@ -141,7 +141,7 @@ def open_workspace(state: Path) -> tuple[LocalWorkspace, "MLClient"]:
 
 @contextmanager
 def workspace(state: Path) -> Iterator[Workspace]:
-    """Make a workspace, and leave no process behind."""
+    """Create a workspace, and stop all its processes at the end."""
     code = state.parent / "code"
     code.mkdir()
     (code / "score.py").write_text(SCRIPT)
@@ -162,7 +162,7 @@ def workspace(state: Path) -> Iterator[Workspace]:
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Wait until a condition holds and return what it returned."""
+    """Wait until a condition returns a true value, and return that value."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it never came to that"

@@ -1,4 +1,4 @@
-"""The data collector: Azure's layout and record format, nothing accepted is lost, and every reader can read it."""
+"""Tests the data collector: Azure's layout and format, no accepted record is lost, and every reader can read it."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def written(tmp_path) -> list[Path]:
 # The format
 
 
-def test_record_has_the_keys_of_azures_in_their_order(tmp_path, collector):
+def test_record_has_azures_keys_in_their_order(tmp_path, collector):
     collector.accept(HEADERS, b'[{"age":48.0,"sex":"F","bmi":null}]')
     line = json.loads(written(tmp_path)[0].read_text())
     sample = json.loads(next(REFERENCE.rglob("*.jsonl")).read_text().splitlines()[0])
@@ -57,7 +57,7 @@ def test_record_has_the_keys_of_azures_in_their_order(tmp_path, collector):
     assert (line["source"], line["id"], line["contentrange"]) == (SOURCE, "some-trace", "bytes 0-34/35")
 
 
-def test_record_lies_in_the_folder_of_its_hour_by_the_emulators_clock(tmp_path, collector):
+def test_record_is_in_the_folder_of_its_hour_by_the_emulators_clock(tmp_path, collector):
     later = Clock(tmp_path).advance()
     collector.accept(HEADERS, b"[]")
     file = written(tmp_path)[0]
@@ -80,7 +80,7 @@ def test_clock_that_moves_on_opens_the_next_hours_file(tmp_path, collector):
         ({}, b'{"a": 1}', "no list of rows"),
     ],
 )
-def test_record_that_no_collection_takes_is_refused(tmp_path, collector, headers, body, said):
+def test_record_of_an_unknown_collection_is_refused(tmp_path, collector, headers, body, said):
     with pytest.raises(RecordError, match=said):
         collector.accept(HEADERS | headers, body)
     assert not written(tmp_path)
@@ -182,7 +182,7 @@ def test_stranger_cannot_write_records(place):
 def test_no_accepted_record_is_lost_when_the_server_is_stopped_politely(place):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: place.ask(n=n).status_code, range(1000, 1200)))
-    # At once: much is still on its way.
+    # Stop at once, while many records are still in transit.
     place.local.close()
     assert set(answers) == {200}
     for collection in ("model_inputs", "model_outputs"):

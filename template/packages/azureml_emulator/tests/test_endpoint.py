@@ -1,4 +1,4 @@
-"""Online endpoints on the laptop: real servers behind the emulator's router, and the host that outlives commands."""
+"""Tests online endpoints on the laptop: real servers behind the emulator's router, and the long-running host."""
 
 import json
 import threading
@@ -31,12 +31,12 @@ def error_of(response: httpx.Response) -> str:
 
 def runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        # A zombie has ended: whoever started it has only not looked yet.
+        # A zombie has ended; only its parent has not collected it yet.
         return process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
-# How a deployment is started
+# Starting a deployment
 
 
 def test_server_starts_as_on_azure_in_its_scripts_folder_without_python_path(place):
@@ -50,13 +50,13 @@ def test_server_starts_as_on_azure_in_its_scripts_folder_without_python_path(pla
     assert seen["environment"]["WORKER_COUNT"] == "1"
 
 
-def test_model_lies_under_its_name_and_version(place):
+def test_model_is_under_its_name_and_version(place):
     folder = place.ask(look=True).json()["environment"]["AZUREML_MODEL_DIR"]
     assert folder.endswith("azureml-models/stub-model/1")
     assert [file.name for file in (Path(folder) / "model").iterdir()] == ["MLmodel"]
 
 
-def test_server_listens_to_this_machine_only(place):
+def test_server_listens_on_this_machine_only(place):
     servers = [
         child for child in place.host().children(recursive=True) if "inference_server.py" in " ".join(child.cmdline())
     ]
@@ -121,10 +121,10 @@ def test_deployment_of_something_unknown_is_refused(place, change):
         place.client.online_deployments.begin_create_or_update(deployment).result()
 
 
-# What is answered
+# Answers
 
 
-def test_answer_names_its_deployment_and_passes_through(place):
+def test_answer_names_its_deployment_and_is_passed_through(place):
     response = place.ask(n=3)
     assert response.status_code == 200
     assert response.headers["azureml-model-deployment"] == "model-1"
@@ -137,7 +137,7 @@ def test_header_chooses_the_deployment_whatever_the_traffic(place):
 
 
 @pytest.mark.parametrize("status", [400, 422, 500, 503, 204])
-def test_whatever_is_not_200_becomes_424_with_the_models_own_status(place, status):
+def test_status_other_than_200_becomes_424_with_the_models_own_status(place, status):
     response = place.ask(status=status)
     assert response.status_code == 424
     assert response.headers["ms-azureml-model-error-statuscode"] == str(status)
@@ -179,7 +179,7 @@ def test_slow_answer_is_408_and_the_worker_is_free_again(place):
     assert time.monotonic() - started < 15
 
 
-def test_twice_the_concurrency_is_let_in_and_the_rest_is_429(place):
+def test_twice_the_concurrency_is_accepted_and_further_requests_get_429(place):
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(place.ask, "model-2", sleep=0.4) for _ in range(8)]
     statuses = Counter(response.result().status_code for response in asked)
@@ -221,13 +221,13 @@ def test_mirrored_requests_are_answered_by_one_and_seen_by_both(place):
     ("traffic", "mirror"),
     [({"model-1": 60}, {}), ({"nothing": 100}, {}), ({"model-1": 100}, {"model-2": 80}), ({"model-1": 150}, {})],
 )
-def test_traffic_that_azure_would_not_take_is_refused(place, traffic, mirror):
+def test_traffic_that_azure_would_refuse_is_refused(place, traffic, mirror):
     with pytest.raises(HttpResponseError):
         place.route(mirror=mirror, **traffic)
     assert place.client.online_endpoints.get(ENDPOINT).traffic["model-1"] == 100
 
 
-def test_no_request_fails_while_traffic_moves_and_deployments_come_and_go(place):
+def test_no_request_fails_while_traffic_changes_and_deployments_are_replaced(place):
     statuses, stop = Counter(), threading.Event()
     headers, url = place.headers(), place.url
 
@@ -259,7 +259,7 @@ def test_deployment_with_traffic_cannot_be_deleted(place):
         place.client.online_deployments.begin_delete("model-1", ENDPOINT).result()
 
 
-def test_deleted_deployment_answers_what_is_under_way(place):
+def test_deleted_deployment_answers_its_open_requests(place):
     place.deploy("model-4")
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(place.ask, "model-4", sleep=1.5)
@@ -269,7 +269,7 @@ def test_deleted_deployment_answers_what_is_under_way(place):
     assert place.ask("model-4").status_code == 404
 
 
-def test_statistics_say_whose_fault_an_error_was(place):
+def test_statistics_show_the_cause_of_an_error(place):
     place.deploy("model-5")
     place.ask("model-5")
     place.ask("model-5", status=400)
@@ -285,7 +285,7 @@ def test_statistics_say_whose_fault_an_error_was(place):
 # The host
 
 
-def test_process_that_dies_is_started_again(place):
+def test_process_that_dies_is_restarted(place):
     place.deploy("model-6")
     assert place.ask("model-6", crash=True).status_code == 503
     assert until(lambda: place.ask("model-6").status_code == 200)
@@ -299,7 +299,7 @@ def test_every_command_finds_the_same_host(place):
     assert place.host().pid == pid
 
 
-def test_killed_host_takes_its_children_with_it_and_comes_back_as_it_was(place, tmp_path):
+def test_killed_host_stops_its_children_and_restores_them(place, tmp_path):
     url, host = place.url, place.host()
     children = host.children(recursive=True)
     assert children
@@ -312,7 +312,7 @@ def test_killed_host_takes_its_children_with_it_and_comes_back_as_it_was(place, 
     assert place.client.online_endpoints.get(ENDPOINT).scoring_uri == url
 
 
-def test_stopped_host_comes_back_with_the_next_use(place, tmp_path):
+def test_stopped_host_restarts_with_the_next_use(place, tmp_path):
     host = place.host()
     children = host.children(recursive=True)
     place.local.close()
@@ -322,7 +322,7 @@ def test_stopped_host_comes_back_with_the_next_use(place, tmp_path):
     assert '"name": "model-1"' in place.client.online_endpoints.invoke(ENDPOINT, request_file=str(request))
 
 
-def test_host_ends_when_it_is_not_used_or_its_folder_is_gone(tmp_path, monkeypatch):
+def test_host_ends_if_it_is_not_used_or_its_folder_is_deleted(tmp_path, monkeypatch):
     monkeypatch.setenv("MLOPS_LOCAL_IDLE_SECONDS", "3")
     with workspace(tmp_path / "state") as place:
         place.deploy("model-1")

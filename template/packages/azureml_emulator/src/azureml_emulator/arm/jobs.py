@@ -16,6 +16,7 @@ from azureml_emulator.routes import Routes
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
 
+RUNNING = "Running"
 FINAL = ("Completed", "Failed", "Canceled")
 
 
@@ -40,7 +41,9 @@ class Jobs(Kind):
     @routes("GET", "jobs")
     def list(self, request: Request) -> Response:
         """Return every job that is not a step of another, the newest first."""
-        found = [document for name, document in self.documents.all("jobs") if not self._is_lost(name, document)]
+        found = [
+            self._shown(name, document) for name, document in self.documents.all("jobs") if not self._is_lost(document)
+        ]
         return page(request, [*self.strangers, *found[::-1]])
 
     @routes("GET", "jobs/{name}")
@@ -79,7 +82,7 @@ class Jobs(Kind):
         """
         self._forget_lost(name)
         studio = f"https://ml.azure.com/runs/{name}?wsid={self.workspace.id}"
-        properties |= {"status": "Running", "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}}
+        properties |= {"status": RUNNING, "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}}
         document = self.named(f"jobs/{name}", name, properties)
         # Not shown: who does the work.
         document["process"] = {"pid": os.getpid(), "started": started_at(os.getpid())}
@@ -116,8 +119,8 @@ class Jobs(Kind):
             Refused: there is none of that name.
         """
         document = self.documents.get(f"jobs/{name}")
-        if document and not self._is_lost(name, document):
-            return {key: value for key, value in document.items() if key != "process"}
+        if document and not self._is_lost(document):
+            return self._shown(name, document)
         run = self.documents.get(f"runs/{name}")
         if document or not run:
             raise not_found("Run", name)
@@ -173,7 +176,7 @@ class Jobs(Kind):
             "properties": {},
             "services": {},
         }
-        run["status"] = status
+        run["status"], run["lastModifiedUtc"] = status, now
         run["tags"] |= facts.get("tags", {})
         if "error" in facts:
             run["error"] = {"error": {"code": "UserError", "message": facts["error"]}}
@@ -183,22 +186,26 @@ class Jobs(Kind):
             run["endTimeUtc"] = now
         self.documents.put(f"runs/{name}", run)
 
-    def _is_lost(self, name: str, document: Document) -> bool:
-        """Return whether a job died with the process that did its work."""
-        if document["properties"]["status"] in FINAL:
-            return False
-        process = document.get("process") or {}
-        if process.get("pid") == os.getpid():
-            return name in self._threads and not self._threads[name].is_alive() and self._still_running(name)
-        return not is_alive(process.get("pid", 0), process.get("started", 0.0))
+    def _shown(self, name: str, document: Document) -> Document:
+        """Return a job as REST shows it: failed, if its thread could not write how it ended, as on a full disk."""
+        thread = self._threads.get(name)
+        if thread and not thread.is_alive() and document["properties"]["status"] == RUNNING:
+            # Read again: the thread may have written it since.
+            document = self.documents.get(f"jobs/{name}") or document
+            if document["properties"]["status"] == RUNNING:
+                document = document | {"properties": document["properties"] | {"status": "Failed"}}
+        return {key: value for key, value in document.items() if key != "process"}
 
-    def _still_running(self, name: str) -> bool:
-        document = self.documents.get(f"jobs/{name}") or {}
-        return bool(document) and document["properties"]["status"] not in FINAL
+    def _is_lost(self, document: Document) -> bool:
+        """Return whether a job died with the process that did its work."""
+        process = document.get("process")
+        if document["properties"]["status"] != RUNNING or not process:
+            return False
+        return not is_alive(process["pid"], process["started"])
 
     def _forget_lost(self, name: str) -> None:
         known = self.documents.get(f"jobs/{name}")
-        if known and self._is_lost(name, known):
+        if known and self._is_lost(known):
             for _, run in list(self.documents.all("runs")):
                 if run["rootRunId"] == name:
                     self.documents.delete(f"runs/{run['runId']}")

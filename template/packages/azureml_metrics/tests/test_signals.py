@@ -1,0 +1,64 @@
+"""Signals: thresholds as Azure reads them, and the tag of a breach as Azure writes it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from projects import ROOT
+
+from azureml_metrics.attribution import cumulative_gain, gain
+from azureml_metrics.signals import Tables, breach_tag, compute
+
+EVENT = ROOT / "tests" / "reference" / "events" / "breach_completed.json"
+SIGNAL = {"type": "data_drift", "features": ["a"], "alert_enabled": True}
+
+
+@pytest.fixture
+def tables():
+    draw = np.random.default_rng(0)
+    return Tables(pd.DataFrame({"a": draw.normal(0, 1, 500)}), pd.DataFrame({"a": draw.normal(2, 1, 500)}))
+
+
+def test_only_the_first_metric_of_a_data_type_counts(tables):
+    thresholds = {"numerical": {"population_stability_index": 0.1, "jensen_shannon_distance": 0.1}}
+    found = compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables)
+    assert {each.metric for each in found.measurements} == {"JensenShannonDistance"}
+
+
+def test_threshold_of_zero_is_no_drift_threshold(tables):
+    thresholds = {"numerical": {"jensen_shannon_distance": 0.0}}
+    assert compute("s", SIGNAL | {"metric_thresholds": thresholds}, tables).measurements == ()
+
+
+def test_quality_rate_is_held_against_threshold_and_the_references_own_rate():
+    half_empty = pd.DataFrame({"a": [1.0, None] * 50})
+    signal = SIGNAL | {"type": "data_quality", "metric_thresholds": {"numerical": {"null_value_rate": 0.1}}}
+    found = compute("s", signal, Tables(half_empty, half_empty))
+    assert [(each.threshold, each.breached) for each in found.measurements] == [(0.6, False)]
+
+
+def test_breach_tag_reads_as_azures(tables):
+    found = compute(
+        "m_data_drift", SIGNAL | {"metric_thresholds": {"numerical": {"jensen_shannon_distance": 0.1}}}, tables
+    )
+    recorded = json.loads(EVENT.read_text(encoding="utf-8"))
+    text = recorded[0]["data"]["runTags"]["azureml_modelmonitor_threshold_breached"]
+    first, second, third, _ = breach_tag(found).split("\n")
+    assert [first.replace("m_data_drift", "diabetes_monitor_data_drift"), second] == text.split("\n")[:2]
+    assert json.loads(third[2:-2]).keys() == json.loads(text.split("\n")[2][2:-2]).keys()
+
+
+def test_equal_rankings_gain_all_and_turned_ones_less():
+    importances = np.array([0.6, 0.3, 0.1])
+    assert gain(importances, importances) == 1
+    assert gain(importances, importances[::-1]) < 0.8
+
+
+def test_attribution_notices_that_another_feature_decides():
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame(draw.normal(size=(400, 3)), columns=["a", "b", "c"])
+    reference = rows.assign(y=rows["a"] * 3 + rows["b"])
+    same, other = rows.assign(prediction=rows["a"] * 3 + rows["b"]), rows.assign(prediction=rows["c"] * 3)
+    assert cumulative_gain(reference, "y", same) > 0.95
+    assert cumulative_gain(reference, "y", other) < 0.8
