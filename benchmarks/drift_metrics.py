@@ -1,4 +1,4 @@
-"""How fast the emulator computes Azure's metrics, and whether the time grows with the rows.
+"""Measures the time that the emulator needs for Azure's metrics, and its growth with the number of rows.
 
 Run: PYTHONPATH=template/packages/azureml_metrics/src python benchmarks/drift_metrics.py
 """
@@ -22,7 +22,7 @@ REPEATS = 3
 
 
 def frame(rows: int, seed: int) -> pd.DataFrame:
-    """Seven columns like those of the reference case mixed_types; another seed is shifted."""
+    """Return seven columns like those of the reference case mixed_types; another seed shifts them."""
     random = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -38,18 +38,18 @@ def frame(rows: int, seed: int) -> pd.DataFrame:
 
 
 def distance(baseline: pd.DataFrame, production: pd.DataFrame) -> None:
-    """What Azure's 39 seconds are spent on."""
+    """Compute the Jensen-Shannon distance, for which Azure needs 39 seconds."""
     drift(baseline, production, metrics=[JENSEN_SHANNON])
 
 
 def everything(baseline: pd.DataFrame, production: pd.DataFrame) -> None:
-    """Every drift metric, then the data quality."""
+    """Compute every drift metric, then the data quality."""
     drift(baseline, production)
     quality(baseline, production)
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """The shortest of a few runs, which other programs disturb least."""
+    """Return the time of the fastest of several runs, which other programs disturb least."""
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -59,7 +59,7 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def main() -> int:
-    """Print seconds, and growth from size to size; 1 where a goal is missed."""
+    """Print seconds and growth between sizes; return 1 if a goal is missed."""
     print(f"{'rows a side':>12} {'Jensen-Shannon':>20} {'everything':>20}")
     times = [0.0, 0.0]
     for rows in SIZES:

@@ -1,4 +1,4 @@
-"""The loop beside the same work done by hand: every verb, one after the other, in another copy of the same project."""
+"""Compares the time of `mlops loop` with the same commands run one by one in another copy of the project."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from projects import copy_working_files, mlops, render_from
 
-# What `mlops loop` does, as a person would type it; the workflows' triage is in it, as often as events arrive.
+# The commands of `mlops loop` as a person would type them. The loop also runs the workflows' triage for each event.
 BY_HAND = [
     ["data"],
     ["train"],

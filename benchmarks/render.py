@@ -1,9 +1,9 @@
-"""How long it takes to render one project, for every choice of every question: `uv run python benchmarks/render.py`.
+"""Measures the time to render one project, for every choice of every question: `uv run python benchmarks/render.py`.
 
-Two peers are measured in the same run: Copier on a template without a question whose files are the same and static,
-which is what Copier itself costs, and Jinja2 alone on the same templates with the same values. Folders of other
-Copier templates may be named as arguments to be measured alike. Time is the processor's, so that it does not depend
-on what else the machine does; what Copier starts beside itself, git once for every file, is shown apart.
+The same run measures two baselines: Copier on a template of the same files without questions and without Jinja, which
+shows Copier's own time, and Jinja2 alone on the same templates with the same values. Arguments may name folders of
+other Copier templates to measure. Times are processor times, so that they do not depend on other programs. The time
+of git, which Copier starts once per file, is shown separately.
 """
 
 import os
@@ -25,7 +25,7 @@ FILTERS = ["jinja2_ansible_filters.AnsibleCoreFiltersExtension"]
 
 
 def variants() -> dict[str, dict[str, str]]:
-    """Return the default project and, for every choice that is no default, the project that differs in it alone."""
+    """Return the default project and, for every other choice, the project that differs only in that choice."""
     found: dict[str, dict[str, str]] = {"defaults": {}}
     for name, question in questions().items():
         if "choices" in question and "when" not in question:
@@ -35,13 +35,13 @@ def variants() -> dict[str, dict[str, str]]:
 
 
 def spent() -> tuple[float, float]:
-    """Return the milliseconds that this process has computed, and those that the processes it started have."""
+    """Return the processor milliseconds of this process, and those of its child processes."""
     times = os.times()
     return 1000 * (times.user + times.system), 1000 * (times.children_user + times.children_system)
 
 
 def show(name: str, render: Callable[[Path], object]) -> float:
-    """Render several times, print the fastest and return its milliseconds a file, git's not included."""
+    """Render several times, print the fastest run and return its milliseconds per file, without git's time."""
     took = []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def show(name: str, render: Callable[[Path], object]) -> float:
 
 
 def without_questions(template: Path, folder: Path) -> Path:
-    """Return a template whose files are those of the default project as they are."""
+    """Return a template that contains the rendered files of the default project."""
     render_from(template, folder / "template")
     for path in (folder / "template").rglob("*.jinja"):
         path.unlink()
@@ -65,7 +65,7 @@ def without_questions(template: Path, folder: Path) -> Path:
 
 
 def jinja_alone(template: Path, answers: dict[str, str]) -> Callable[[Path], None]:
-    """Return a function that writes the same project without Copier, from values that Copier worked out before."""
+    """Return a function that writes the same project without Copier, from values that Copier computed before."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         worker = copier.run_copy(str(template), project, data=answers, defaults=True, quiet=True)

@@ -1,12 +1,12 @@
-"""Requests a second: this project's scoring with collection on and off, beside `mlflow models serve`, same model.
+"""Compares requests per second of this project's scoring, with and without collection, with `mlflow models serve`.
 
 Run: python benchmarks/serving.py [PROJECT]
 
-PROJECT is a rendered project that has a registered model; without it one is rendered and trained first. MLflow gets
-an environment of its own from uv: full `mlflow<3` with `starlette<0.47`, all else pinned as in the project. All three
-run with as many workers; requests go straight to the server's own port, one row each. Beside requests a second stands
-the processor time of a request, the collector's included: on a busy machine only that can be compared, because servers
-with more threads then get more of the processor.
+PROJECT is a rendered project that has a registered model; without it the script renders and trains one. All servers
+use the same model. MLflow gets its own environment from uv: full `mlflow<3` with `starlette<0.47`, all else pinned as
+in the project. All three use the same number of workers. Requests go directly to the server's port, one row each. The
+script also prints the processor time per request, including the collector's. On a busy machine compare only this time,
+because servers with more threads get more of the processor there.
 """
 
 import json
@@ -35,7 +35,7 @@ PINS = ("scikit-learn", "pandas", "numpy", "cloudpickle")
 
 
 def request(port: int, path: str, body: dict[str, Any]) -> bytes:
-    """Return a request as it goes over the wire."""
+    """Return the bytes of a request."""
     content = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     return f"{head}Connection: close\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
@@ -44,8 +44,8 @@ def request(port: int, path: str, body: dict[str, Any]) -> bytes:
 def ask(port: int, message: bytes) -> None:
     """Send a request and read the answer, each on a connection of its own.
 
-    Azure's server closes connections anyway, and on a kept one MLflow's second packet waits 40 ms for the first one's
-    acknowledgement, which says nothing of how fast it scores.
+    Azure's server always closes connections. On a persistent connection MLflow's second packet waits 40 ms for the
+    acknowledgement of the first, which does not depend on the speed of scoring.
     """
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(message)
@@ -57,7 +57,7 @@ def ask(port: int, message: bytes) -> None:
 
 
 def load(port: int, message: bytes, processes: list[psutil.Process]) -> tuple[float, float]:
-    """Return requests a second of clients that each wait for their answer, and the processes' milliseconds for each."""
+    """Return requests per second of clients that wait for each answer, and processor milliseconds per request."""
     before, started, counts = cpu(processes), time.perf_counter(), [0] * CLIENTS
 
     def client(number: int) -> None:
@@ -71,7 +71,7 @@ def load(port: int, message: bytes, processes: list[psutil.Process]) -> tuple[fl
     for thread in threads:
         thread.join()
     seconds, count = time.perf_counter() - started, sum(counts)
-    time.sleep(0.5)  # what is collected is still under way
+    time.sleep(0.5)  # the collector may still be sending
     return count / seconds, 1000 * (cpu(processes) - before) / count
 
 
@@ -122,7 +122,7 @@ def mlflow_server(model: Path) -> Iterator[tuple[int, int]]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment without this one's paths."""
+    """Return the environment variables without this Python's paths."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
@@ -151,10 +151,9 @@ def prepared(folder: Path) -> Path:
     project = folder / "project"
     copier.run_copy(str(ROOT), project, defaults=True, quiet=True, vcs_ref="HEAD")
     for verb in ("data", "train"):
-        paths = os.pathsep.join(map(str, folders(project)))
-        subprocess.run(
-            [sys.executable, "-m", "mlops.cli", verb], cwd=project, env=os.environ | {"PYTHONPATH": paths}, check=True
-        )
+        # The model that training registers would be rolled out besides.
+        settings = {"PYTHONPATH": os.pathsep.join(map(str, folders(project))), "MLOPS_EVENTS": "later"}
+        subprocess.run([sys.executable, "-m", "mlops.cli", verb], cwd=project, env=os.environ | settings, check=True)
     return project
 
 
@@ -164,16 +163,20 @@ def main(project: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, folders(project)))
     import yaml
     from azure.ai.ml import load_online_deployment, load_online_endpoint
-    from mlops.local.client import LocalClient
 
+    from azureml_emulator.local import LocalWorkspace
+    from mlops.settings import load_settings
     from mlops.training.pipeline import register_environment
+    from mlops.workspace import client_of
 
-    client = LocalClient(project / ".azureml-local")
+    azure = load_settings().azure
+    local = LocalWorkspace(project / ".azureml-local", azure.workspace_name, azure.resource_group)
+    client = client_of(local)
     endpoint = load_online_endpoint(project / "endpoints/online/endpoint/endpoint.yml")
     client.online_endpoints.begin_create_or_update(endpoint).result()
     reference = register_environment(client, project / "environments/inference.yml")
     name, servers = str(endpoint.name), {}
-    host = json.loads((project / ".azureml-local/online/host.json").read_text())["pid"]
+    host = json.loads((project / ".azureml-local/host/host.json").read_text())["pid"]
     for label, collects in (("collection on", True), ("collection off", False)):
         deployment = load_online_deployment(project / "endpoints/online/deployment/deployment.yml")
         deployment.name, deployment.environment = label.replace(" ", "-"), reference
@@ -185,7 +188,8 @@ def main(project: Path) -> None:
         servers[label] = (port, [*family(pid), psutil.Process(host)])
 
     pipeline = yaml.safe_load((project / "pipelines/ci_pipeline.yml").read_text())
-    model = Path(str(client.models.get(pipeline["inputs"]["model_name"], label="latest").path))
+    registered = client.models.get(pipeline["inputs"]["model_name"], label="latest")
+    model = local.emulator.arm.path(str(registered.path))
     example = json.loads((model / "input_example.json").read_text())
     columns, row = example["columns"], example["data"][0]
     contract = yaml.safe_load((project / "src/model/contract.yml").read_text())
@@ -198,10 +202,10 @@ def main(project: Path) -> None:
         for round_number in range(ROUNDS + 1):
             for label, (port, processes) in servers.items():
                 result = load(port, messages[label], processes)
-                if round_number:  # the first warms up
+                if round_number:  # the first round is a warm-up
                     measured[label].append(result)
-    complete = client.flush(60)
-    client.close()
+    complete = local.emulator.arm.online.flush(60)
+    local.close()
     report(measured, complete)
 
 
@@ -209,15 +213,15 @@ def report(measured: dict[str, list[tuple[float, float]]], complete: bool) -> No
     """Print medians and ratios."""
     rates = {label: statistics.median(rate for rate, _ in results) for label, results in measured.items()}
     costs = {label: statistics.median(cost for _, cost in results) for label, results in measured.items()}
-    print(f"{WORKERS} workers, {CLIENTS} clients, one row a request, median of {ROUNDS} rounds of {SECONDS:g} s")
+    print(f"{WORKERS} workers, {CLIENTS} clients, one row per request, median of {ROUNDS} rounds of {SECONDS:g} s")
     for label in measured:
         print(
             f"{label:20} {rates[label]:6.0f} requests/s, {rates[label] / rates[MLFLOW]:.2f} x mlflow; "
-            f"{costs[label]:5.2f} ms of processor a request, {costs[label] / costs[MLFLOW]:.2f} x mlflow"
+            f"{costs[label]:5.2f} ms of processor per request, {costs[label] / costs[MLFLOW]:.2f} x mlflow"
         )
     print(f"Collection costs {costs['collection on'] - costs['collection off']:.2f} ms; all collected: {complete}")
     if min(rates["collection on"] / rates[MLFLOW], costs[MLFLOW] / costs["collection on"]) < 1:
-        raise SystemExit("Slower than mlflow models serve, or dearer: run it again on a machine that is idle.")
+        raise SystemExit("Slower than mlflow models serve, or more processor time: repeat it on an idle machine.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What `mlops train` costs beside its steps run by hand: `uv run python benchmarks/train.py [DATASET]`.
+"""Compares the time of `mlops train` with that of its steps run by hand: `uv run python benchmarks/train.py [DATASET]`.
 
-By hand means the components' own command lines, one after the other, each in a process of its own. The two alternate
-on the same data, each time with an empty model registry, and the medians are compared.
+By hand, the components' own command lines run one after the other, each in its own process. Both run alternately on
+the same data, each time with an empty model registry, and the medians are compared.
 """
 
 import os
@@ -46,7 +46,7 @@ def command_lines(project: Path, outputs: Path) -> dict[str, str]:
 
 
 def by_hand(project: Path) -> float:
-    """Run the steps one after the other and return the seconds they took together."""
+    """Run the steps one after the other and return their total seconds."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

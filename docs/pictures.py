@@ -1,6 +1,6 @@
-"""Takes the README's picture of a loop's report: `uv run python docs/pictures.py REPORT`, with Chromium installed.
+"""Takes the README's picture of a loop's report: `uv run python docs/pictures.py REPORT`. Needs Chromium.
 
-REPORT is `.azureml-local/loop.html` of a project whose loop has gone around.
+REPORT is `.azureml-local/loop.html` of a project in which `mlops loop` has completed.
 """
 
 import shutil
@@ -17,12 +17,12 @@ COLOURS = 64
 
 
 def main() -> int:
-    """Take the picture, cut off what is empty below, and store it small."""
+    """Take the picture, cut off the empty area at the bottom, and save it with few colours."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
-        return refuse("name the report, .azureml-local/loop.html of a project whose loop has gone around")
+        return refuse("name the report, .azureml-local/loop.html of a project in which `mlops loop` has completed")
     if browser is None:
-        return refuse("Chromium is not installed: it takes the picture")
+        return refuse("Chromium is not installed, but it takes the picture: install it")
     with tempfile.TemporaryDirectory() as folder:
         taken = Path(folder) / "page.png"
         options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WIDTH},{HEIGHT}"]
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def refuse(message: str) -> int:
-    """Say what is wrong; the exit code is that of wrong input."""
+    """Print an error and return the exit code for wrong input."""
     print(f"pictures: {message}", file=sys.stderr)
     return 2
 

@@ -1,6 +1,6 @@
-"""Parses `az` command lines as the Azure CLI does, without running them: one JSON list of arguments a line on stdin.
+"""Parses `az` command lines with the Azure CLI, without running them. Reads one JSON list of arguments per line.
 
-Runs in an environment of its own (azure-cli from PyPI) and prints what is wrong with the lines that cannot be parsed.
+Runs in its own environment (azure-cli from PyPI) and prints an error for each line that cannot be parsed.
 """
 
 import contextlib

@@ -19,8 +19,8 @@ import requests
 from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator, Fault, operation
 from azureml_emulator.identity import TENANT
-from azureml_emulator.transport import Request, Response
-from openapi_check import Checker
+from azureml_emulator.transport import Request, Response, answered_by
+from checked_requests import Checked
 
 
 def environment(emulator: Emulator) -> dict[str, str]:
@@ -104,24 +104,26 @@ def _console(said: io.StringIO) -> None:
 def main() -> None:
     """Run what standard input tells."""
     told = json.load(sys.stdin)
-    emulator, checker = Emulator(Path(told["state"])), Checker()
+    emulator = Emulator(Path(told["state"]))
+    checked = Checked(emulator)
     if told.get("azurite"):
         from azurite import AzuriteStorage
 
         emulator.blobs = AzuriteStorage(emulator.storage, emulator.workspace.account, told["azurite"])
     results: list[dict[str, Any]] = []
     try:
-        with emulator.answering():
+        with answered_by(checked):
             for step in told["steps"]:
                 os.environ.update(environment(emulator) | step.get("environment", {}))
                 emulator.requests.clear()
+                checked.problems.clear()
                 emulator.faults = [fault(one) for one in step.get("faults", [])]
                 emulator.arm.jobs.ends = step.get("job_ends", "")
                 if "python" in step:
                     results.append(run_python(step["python"], emulator))
                 else:
                     results.append(run_verb(step["arguments"]))
-                results[-1]["problems"] = [problem for one in emulator.requests for problem in checker.problems(one)]
+                results[-1]["problems"] = list(checked.problems)
                 results[-1]["requests"] = [operation(request) for request in emulator.requests]
                 results[-1]["urls"] = [f"{request.method} {request.url}" for request in emulator.requests]
     finally:

@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's own emulator of blob storage: started on this machine, and as the storage of the workspace."""
+"""Starts Azurite, Microsoft's emulator of blob storage, and uses it as the storage of the emulated workspace."""
 
 import datetime
 import os
@@ -20,14 +20,14 @@ from azureml_emulator.identity import token
 from azureml_emulator.storage import HIDDEN, VERSION, BlobStorage
 from azureml_emulator.transport import Request, Response
 
-# Azurite's own account, whose key is public.
+# Azurite's own account; its key is public.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 PASSED_ON = ("content-type", "range", "if-none-match", "x-ms-")
 
 
 def install(folder: Path) -> Path:
-    """Install Azurite into a folder and return its program."""
+    """Install Azurite into a folder and return the path of its program."""
     command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", str(folder), "azurite@3"]
     subprocess.run(command, check=True, capture_output=True)
     return folder / "node_modules" / ".bin" / "azurite-blob"
@@ -59,7 +59,7 @@ def serving(program: Path, folder: Path, *options: str, account: str = ACCOUNT) 
 
 
 def certificate(folder: Path) -> list[str]:
-    """Write a certificate for this machine and return the options with which Azurite takes tokens."""
+    """Write a certificate for this machine and return the options with which Azurite accepts tokens."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -73,10 +73,10 @@ def certificate(folder: Path) -> list[str]:
 
 
 class AzuriteStorage:
-    """Answers the workspace's blob requests by Azurite, over HTTPS.
+    """Forwards the workspace's blob requests to Azurite, over HTTPS.
 
-    The folders of the emulator's storage follow each write, and what jobs and endpoints write into them goes to Azurite
-    before the next request.
+    Each write is also applied to the folders of the emulator's storage. Files that jobs and endpoints write into these
+    folders are copied to Azurite before the next request.
     """
 
     def __init__(self, folders: BlobStorage, account: str, port: int):

@@ -1,6 +1,6 @@
 """Checks Bicep files against the published schemas of the resource types they use (tests/reference/bicep).
 
-A file is checked with the values it gets: the parameter file's for a first file, the caller's for a module.
+A file is checked with its actual parameters: a main file with the parameter file, a module with its caller's values.
 """
 
 import json
@@ -10,13 +10,13 @@ from typing import Any
 from bicep_values import ANY, Known, Scope, Typed, parse, resolve, settle, walk
 
 SCHEMAS = Path(__file__).parent / "reference" / "bicep"
-# What Bicep itself allows in any resource, beside what the resource type does.
+# Properties that Bicep allows in any resource, in addition to those of the resource type.
 BICEP_PROPERTIES = {"dependsOn", "parent", "scope"}
 PYTHON_TYPES = {str: "string", bool: "bool", int: "int", list: "array", dict: "object", type(None): "null"}
 
 
 def check(path: Path, arguments: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a Bicep file and its modules when deployed with these arguments."""
+    """Return the errors of a Bicep file and its modules when deployed with these arguments."""
     errors: list[str] = []
     empty = Scope(path, {}, errors)
     check_file(path, {name: Known(value, empty) for name, value in arguments.items()}, empty)
@@ -56,7 +56,7 @@ def bind(name: str, parameter: Any, arguments: dict[str, Any], caller: Scope, sc
     given = arguments.get(name)
     if given is None:
         if parameter["default"] is None:
-            caller.report(scope.path.name, f"the parameter {name} gets no value")
+            caller.report(scope.path.name, f"the parameter {name} has no value")
             return ANY
         given = Known(parameter["default"], scope)
     value = settle(given, caller, name)
@@ -119,13 +119,13 @@ def check_resource(name: str, resource: Any, scope: Scope) -> None:
 
 
 def check_object(given: Known, kind: dict[str, Any], schema: dict[str, Any], scope: Scope, where: str) -> None:
-    """Hold an object's properties against their type."""
+    """Check an object's properties against their type."""
     properties = dict(kind.get("properties", {}))
     if "discriminator" in kind:
         chosen = settle(Known(given.value.get(kind["discriminator"]), given.scope), scope, where)
         element = kind["elements"].get(chosen.value if isinstance(chosen, Known) else None)
         if element is None:
-            scope.report(where, f"{kind['discriminator']} is none of {', '.join(kind['elements'])}")
+            scope.report(where, f"{kind['discriminator']} is not one of {', '.join(kind['elements'])}")
             return
         properties |= element.get("properties", {})
     for key, value in given.value.items():
@@ -134,7 +134,7 @@ def check_object(given: Known, kind: dict[str, Any], schema: dict[str, Any], sco
             continue
         type_name, flags = properties.get(key, [kind.get("additional"), ""])
         if "ReadOnly" in flags:
-            scope.report(where, f"{key} can only be read")
+            scope.report(where, f"{key} is read-only")
         fits(settle(Known(value, given.scope), scope, where), type_name, schema, scope, f"{where}.{key}")
     for key, (_, flags) in properties.items():
         if "Required" in flags and key not in given.value:
@@ -142,7 +142,7 @@ def check_object(given: Known, kind: dict[str, Any], schema: dict[str, Any], sco
 
 
 def fits(value: Known | Typed, kind: str, schema: dict[str, Any], scope: Scope, where: str) -> None:
-    """Hold a value against a type as the schema writes it: `string`, `A | B | string`, `Name`, `Name[]`."""
+    """Check a value against a type in the schema's notation: `string`, `A | B | string`, `Name`, `Name[]`."""
     objects = schema.get("objects", {})
     if kind in objects and isinstance(value, Known) and isinstance(value.value, dict):
         check_object(value, objects[kind], schema, scope, where)
@@ -157,7 +157,7 @@ def check_plain(value: Known | Typed, kind: str, objects: dict[str, Any], scope:
     alternatives = kind.split(" | ")
     literals = [item for item in alternatives if item not in PYTHON_TYPES.values() and item not in objects]
     found = PYTHON_TYPES.get(type(value.value), "object") if isinstance(value, Known) else value.kind
-    # Azure takes other values where a type ends in `| string`, but none that this project has reason to use.
+    # If a type ends in `| string`, Azure accepts other values, but this project needs none of them.
     text = value.value if isinstance(value, Known) and isinstance(value.value, str) else None
     if kind.endswith("[]"):
         good = found == "array"
@@ -166,4 +166,4 @@ def check_plain(value: Known | Typed, kind: str, objects: dict[str, Any], scope:
     else:
         good = found in alternatives or bool(literals and found == "string")
     if not good:
-        scope.report(where, f"{text if text is not None else found!r} is no {kind}")
+        scope.report(where, f"{text if text is not None else found!r} is not of type {kind}")

@@ -1,4 +1,4 @@
-"""What an expression in a Bicep file stands for: a known value, or a type whose value Azure decides when it deploys."""
+"""Evaluates expressions in Bicep files to a known value, or to a type if Azure decides the value at deployment."""
 
 import json
 import re
@@ -23,7 +23,7 @@ FUNCTIONS = {
 
 @cache
 def parse(text: str) -> Any:
-    """What a Bicep file says; treat it as immutable, it is shared."""
+    """The declarations of a Bicep file. Treat it as immutable: it is shared."""
     return BicepParser().parse(text=text)
 
 
@@ -37,7 +37,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class Known:
-    """A value as written, with the file it was written in."""
+    """An unevaluated value, with its file."""
 
     value: Any
     scope: "Scope"
@@ -48,7 +48,7 @@ ANY = Typed("any")
 
 @dataclass
 class Scope:
-    """A file's names."""
+    """The names that a file declares."""
 
     path: Path
     names: dict[str, Any]
@@ -64,7 +64,7 @@ def settle(value: Known | Typed, scope: Scope, where: str) -> Known | Typed:
 
 
 def resolve(value: Any, scope: Scope, where: str) -> Known | Typed:
-    """Follow names, functions and operators to a value or, where Azure decides, to a type."""
+    """Resolve names, functions and operators to a value, or to a type if Azure decides the value."""
     if isinstance(value, BicepElement):
         if str(value) not in scope.names:
             return scope.report(where, f"{value} is not defined")
@@ -107,7 +107,7 @@ def operate(operator: Any, scope: Scope, where: str) -> Known | Typed:
 
 
 def access(start: Any, rest: Any, scope: Scope, where: str) -> Known | Typed:
-    """Follow `resource.properties.x` or `object.x`."""
+    """Resolve `resource.properties.x` or `object.x`."""
     value = resolve(start, scope, where)
     for key in path_of(rest):
         if isinstance(value, Known) and isinstance(value.value, dict):
@@ -141,7 +141,7 @@ def path_of(rest: Any) -> Iterator[str]:
 
 
 def walk(value: Any, scope: Scope, where: str) -> None:
-    """Resolve everything in an expression, so that no undefined name hides."""
+    """Resolve every part of an expression, so that each undefined name is found."""
     if isinstance(value, dict) and set(value) not in ({"function"}, {"operator"}):
         for key, item in value.items():
             walk(item, scope, f"{where}.{key}")

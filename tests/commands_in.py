@@ -1,7 +1,7 @@
-"""The commands that documents and workflows tell somebody to type, and whether the programs would take them.
+"""Finds the commands in documents and workflows, and checks that the programs would accept them.
 
-None is run: `mlops` and pytest parse with their own parsers, the Azure CLI in an environment of its own
-(test_documents.py), and everything else has to name options that the program's own help names.
+No command is run: `mlops` and pytest parse with their own parsers, the Azure CLI in its own environment
+(test_documents.py), and other programs' options have to be in the program's help.
 """
 
 import re
@@ -22,17 +22,17 @@ from projects import ROOT
 
 SHELL = {"bash", "sh", "console"}
 NO_COMMANDS = {"mermaid", "yaml", "json", "toml", "python", "jinja", "text", "markdown"}
-# In running text a command is a program and what follows it; `a: b`, a path or a single word is none.
+# In running text a command is a program and its arguments. `a: b`, a path or a single word is not a command.
 INLINE = re.compile(
     r"(?:git|uvx?|az|gh|copier|docker|pip|python3?|npm|npx|ruff|mypy|pytest|pre-commit) [a-z.'-]|mlops [a-z]+"
 )
 BUILTINS = {"cd", "export", "command"}
 GIT_ALL = "--git-completion-helper-all"
-# How many words name the command whose help lists the options.
+# The number of words that identify the command whose help lists the options.
 WORDS = {"git": 1, "copier": 1, "pre-commit": 1, "ruff": 1, "jupyter": 1, "mypy": 0, "check-jsonschema": 0, "zizmor": 0}
 UV_TAKES = {"--with", "--from", "--python"}
-# `az ml` is an extension that no package index has, and gh is no Python: their options, as far as they are used, as
-# their references document them (learn.microsoft.com/cli/azure/ml, cli.github.com/manual).
+# `az ml` is an extension that is not on any package index, and gh is not a Python program. So their used options are
+# listed here from their references (learn.microsoft.com/cli/azure/ml, cli.github.com/manual).
 AZ_ML = {"--name", "-n", "--file", "-f", "--resource-group", "-g", "--workspace-name", "-w", "--yes", "-y", "--set"}
 AZ_ML |= {"--stream", "--all-traffic", "--set-default", "--request-file", "--input", "--input-type"}
 RECORDED = {
@@ -52,7 +52,7 @@ RECORDED = {
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Every command of a Markdown document, in words; a block has to say what it holds."""
+    """Yield every command of a Markdown document, split into words; each code block must name its language."""
     for token in MarkdownIt("commonmark").enable("table").parse(text):
         if token.type == "fence":
             language = token.info.strip()
@@ -65,7 +65,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def simple(script: str) -> Iterator[list[str]]:
-    """The simple commands of a script: what stands between `&&`, pipes, brackets and ends of line."""
+    """Yield the simple commands of a script, which are separated by `&&`, pipes, brackets and line ends."""
     for line in script.replace("\\\n", " ").splitlines():
         words: list[str] = []
         lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
@@ -80,7 +80,7 @@ def simple(script: str) -> Iterator[list[str]]:
 
 
 def problem(command: list[str], parser: pytest.Parser) -> str:
-    """Say what is wrong with a command; nothing is empty. Core `az` commands are looked at elsewhere."""
+    """Return the error of a command, or an empty string. Core `az` commands are checked elsewhere."""
     program, *rest = [word for word in command if not re.match(r"[12]?>", word)]
     program = re.split(r"[=<>@]", program)[0]
     if program in BUILTINS or (program == "az" and rest[:1] != ["ml"]):
@@ -103,7 +103,7 @@ def problem(command: list[str], parser: pytest.Parser) -> str:
         return f"no parser for {program}"
     name, words = rest[: WORDS[program]], rest[WORDS[program] :]
     if program == "git":
-        # The short options, and all long ones: those of `git diff` are in no short help.
+        # Short options, and all long ones, because those of `git diff` are not in the short help.
         return _unknown(words, _options(("git", *name, "-h")) | _options(("git", *name, GIT_ALL)))
     return _by_help((str(Path(sys.executable).with_name(program)), *name, "--help"), words)
 
@@ -115,13 +115,13 @@ def _behind_options(words: list[str]) -> list[str]:
 
 
 def mlops_problem(words: list[str]) -> str:
-    """Say what `mlops` itself has against its arguments; nothing is empty."""
+    """Return the error of `mlops` about its arguments, or an empty string."""
     group: Any = typer.main.get_command(app)
     try:
         context = group.make_context("mlops", list(words))
         name, command, rest = group.resolve_command(context, words)
         command.make_context(name, rest, parent=context)
-    except Exception as error:  # Typer brings a click of its own: its errors share no class with click's
+    except Exception as error:  # Typer includes its own click, whose errors have no common class with click's
         return str(getattr(error, "message", error)) or type(error).__name__
     return ""
 
@@ -150,7 +150,7 @@ def _by_help(asks: tuple[str, ...], words: list[str]) -> str:
 def _options(asks: tuple[str, ...]) -> frozenset[str]:
     done = subprocess.run(asks, capture_output=True, text=True, check=False)
     text = done.stdout + done.stderr
-    assert done.returncode in (0, 129), text  # git's help ends with 129
+    assert done.returncode in (0, 129), text  # git's help exits with 129
     # [no-]: an option and its opposite.
     return frozenset(re.findall(r"(?<![\w-])--?\w[\w-]*", text.replace("--[no-]", "--")))
 

@@ -7,17 +7,17 @@ import pytest
 import projects
 
 # With more threads Arrow aborts one in twenty processes that end right after reading Parquet on a busy machine, and the
-# tests start thousands. Whatever they start inherits it.
+# tests start thousands of processes. All child processes inherit this setting.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What the default run leaves out, and the flag that runs it instead.
+# Test marks that the default run excludes, and the flag that runs them.
 FLAGS = {
     "slow": "run what takes minutes or gigabytes, and nothing else",
     "loops": "run the loops of a covering set of projects, and nothing else",
     "all_variants": "render and validate every project there can be, and nothing else",
 }
 
-# Files that take minutes, slowest first: they start first, so that no worker is left with one of them at the end.
+# Files that take minutes, slowest first. They start first, so that no worker runs one of them alone at the end.
 SLOWEST = (
     "test_own_tests",
     "test_loop",
@@ -48,7 +48,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    # Each loop has a project of its own: a file's tests need not stay together, as they do elsewhere.
+    # Each loop test has its own project, so unlike in other files its tests can run on different workers.
     if config.getoption("--loops"):
         config.option.dist = "load"
 
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print the figures that tests recorded, those of other processes too."""
+    """Print the figures that tests recorded in all processes."""
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         for name, figure in report.user_properties:
             if report.when == "call":
@@ -73,13 +73,13 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def template() -> Path:
-    """The template as it stands."""
+    """Return the template of the working tree."""
     return projects.template()
 
 
 @pytest.fixture(scope="session")
 def render(template, tmp_path_factory) -> Callable[..., Path]:
-    """Renders a project into a folder of its own, or into `destination`."""
+    """Return a function that renders a project into a new folder, or into `destination`."""
 
     def render(destination: Path | None = None, **answers) -> Path:
         return projects.render_from(template, destination or tmp_path_factory.mktemp("rendered") / "project", **answers)

@@ -1,4 +1,4 @@
-"""Writes template/data/sample.csv, what `dataset=custom` starts with: machines that wear out, for all three tasks.
+"""Writes template/data/sample.csv, the default data of `dataset=custom`: wear of machines, with targets for all tasks.
 
 Run it from the repository's folder: `uv run python tests/make_sample.py`.
 """
@@ -26,7 +26,7 @@ MODEL_WEAR = {"M100": 0.0, "M200": 0.6, "M300": -0.4}
 
 
 def machine(number: int, draw: random.Random) -> list[object]:
-    """One machine: what wears it shows in its sensors, and wear with some luck decides all three targets."""
+    """Return one machine. Wear shows in its sensors, and wear plus noise decides all three targets."""
     plant = draw.choice(["Berlin", "Porto", "Oslo"])
     model = draw.choice(list(MODEL_WEAR))
     age = draw.randint(10, 3000)
@@ -51,7 +51,7 @@ def machine(number: int, draw: random.Random) -> list[object]:
 
 
 def content() -> str:
-    """The whole file, the same on every machine."""
+    """Return the whole file, which is the same on every machine."""
     draw = random.Random(7)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Runs a project's notebooks from top to bottom with a real kernel, and says what came out of each cell."""
+"""Runs a project's notebooks from top to bottom with a real kernel, and returns the outputs of each cell."""
 
 import os
 import re
@@ -20,7 +20,7 @@ Outputs = list[tuple[str, str]]
 
 
 class OwnPython(AsyncKernelManager):
-    """Knows no kernel of this machine: the one left is the tests' own Python."""
+    """Ignores the kernels of this machine: only the tests' own Python is left."""
 
     @default("kernel_spec_manager")
     def _no_kernels_of_this_machine(self) -> KernelSpecManager:
@@ -29,13 +29,13 @@ class OwnPython(AsyncKernelManager):
 
 @dataclass(frozen=True)
 class Executed:
-    """What the cells of a notebook brought, by their names, and how long it took."""
+    """The outputs of a notebook's cells, by cell name, and the duration."""
 
     outputs: dict[str, Outputs]
     seconds: float
 
     def text(self, cell: str) -> str:
-        """What a cell printed or returned as text."""
+        """Return the printed and returned text of a cell."""
         return "".join(content for kind, content in self.outputs[cell] if kind == "text/plain")
 
 
@@ -71,7 +71,7 @@ def _run(notebook: Any, project: Path) -> None:
 
 
 def _outputs(cell: Any) -> Outputs:
-    """Text and pictures, in their order; warnings are neither, and how many seconds a step took is left out."""
+    """Return text and charts in their order, without warnings and without durations of steps."""
     found = []
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stdout":

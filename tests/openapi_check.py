@@ -1,7 +1,7 @@
-"""Holds requests to Azure ML against Azure's published API: addresses, names, verbs, parameters and bodies.
+"""Checks requests to Azure ML against Azure's published API: addresses, names, verbs, parameters and bodies.
 
-`tests/reference/openapi/` keeps what the API's documents say, version by version. What they do not know is in
-`unknown.yml` there, each with a reason; an entry that no request needs any more is a problem too.
+`tests/reference/openapi/` stores the API's documents by version. `unknown.yml` there lists the requests that they do
+not describe, each with a reason. An entry that no request needs any more is an error too.
 """
 
 import json
@@ -30,14 +30,14 @@ METRICS = re.compile(r"(?P<resource>.+)/providers/Microsoft\.Insights/metrics", 
 
 
 class Checker:
-    """Checks requests one by one, and counts what was checked by operation and API version."""
+    """Checks requests one by one, and counts the checked requests by operation and API version."""
 
     def __init__(self) -> None:
         self.checked: Counter[str] = Counter()
         self._used: set[str] = set()
 
     def problems(self, request: Request) -> list[str]:
-        """Return what is wrong with a request; one to another service than Resource Manager is not looked at."""
+        """Return the errors of a request. Requests to services other than Resource Manager are not checked."""
         if request.host != HOST or OPERATION.fullmatch(request.path):
             return []
         operation, found = self._check(request)
@@ -76,11 +76,11 @@ class Checker:
         if request.method == "POST":
             problems += self._action(document, version, f"{known}/{kinds[-1]}", request)
         elif not is_resource and request.method != "GET":
-            problems.append("only GET is for a collection")
+            problems.append("a collection supports GET only")
         elif request.method in ("PUT", "PATCH"):
             problems += _body(document, document["resources"][known]["body"], request)
         elif request.method not in ("GET", "DELETE"):
-            problems.append("there is no such verb")
+            problems.append("the verb is not supported")
         return operation, problems
 
     def _action(self, document: dict[str, Any], version: str, action: str, request: Request) -> list[str]:
@@ -109,21 +109,21 @@ def _metrics(resource: str, version: str, request: Request) -> list[str]:
 
 @cache
 def load(version: str) -> dict[str, Any]:
-    """Return what is kept of an API version."""
+    """Return the stored documents of an API version."""
     content: dict[str, Any] = json.loads((DOCUMENTS / f"{version}.json").read_text(encoding="utf-8"))
     return content
 
 
 @cache
 def by_hand() -> dict[str, Any]:
-    """Return what the types do not say: parameters of lists, and more actions."""
+    """Return definitions that the types lack: parameters of lists, and additional actions."""
     content: dict[str, Any] = yaml.safe_load((DOCUMENTS / "by_hand.yml").read_text(encoding="utf-8"))
     return content
 
 
 @cache
 def known_exceptions() -> dict[str, str]:
-    """Return patterns of problems that are the documents', each with its reason."""
+    """Return patterns of errors in the documents, each with its reason."""
     content: dict[str, str] = yaml.safe_load((DOCUMENTS / "unknown.yml").read_text(encoding="utf-8")) or {}
     return content
 
@@ -150,7 +150,7 @@ def _body(document: dict[str, Any], schema: dict[str, Any], request: Request) ->
 
 
 def _cause(error: ValidationError) -> ValidationError:
-    """Return the innermost cause of an error, passing over the alternative that a property is null."""
+    """Return the innermost cause of an error, ignoring the alternative that a property is null."""
     while others := [inner for inner in error.context or () if inner.validator_value != "null"]:
         error = max(others, key=lambda inner: len(inner.absolute_path))
     return error

@@ -1,4 +1,4 @@
-"""Renders projects and runs commands in them: what the template's tests are made of."""
+"""Renders projects and runs commands in them, for the template's tests."""
 
 import atexit
 import os
@@ -29,7 +29,7 @@ OWN_SETTINGS = {"COLUMNS": "200", "MLOPS_EVENTS": "later"}
 
 @cache
 def template() -> Path:
-    """The template as it stands, out of git's sight: Copier then reads it in place instead of cloning it."""
+    """Return a copy of the working tree without git, so that Copier reads it in place instead of cloning it."""
     folder = Path(tempfile.mkdtemp(prefix="template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return copy_working_files(folder, "copier.yml", "extensions", "template")
@@ -37,22 +37,22 @@ def template() -> Path:
 
 @cache
 def questionnaire() -> Questionnaire:
-    """What copier.yml asks."""
+    """Return the questions of copier.yml."""
     return Questionnaire(template())
 
 
 def questions() -> dict[str, dict[str, Any]]:
-    """The questions that somebody answers, in their order; computed values are none."""
+    """Return the questions that a user answers, in their order, without computed values."""
     return {name: details for name, details in questionnaire().details.items() if details.get("when") is not False}
 
 
 def choices(question: str, **answers: Any) -> list[Any]:
-    """The values that a question offers, given the answers that its choices depend on."""
+    """Return the choices of a question for the given answers, on which they may depend."""
     return [values[question] for values in questionnaire().variants(branching=[question], **answers)]
 
 
 def working_files() -> list[Path]:
-    """Every file of this repository as it stands, committed or not, relative to its folder, but no ignored one."""
+    """Return every file of the working tree that is not ignored, committed or not, relative to the repository."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
     return [Path(name) for name in sorted(set(names)) if name and (ROOT / name).is_file()]
@@ -68,7 +68,7 @@ def copy_working_files(folder: Path, *parts: str) -> Path:
 
 
 def render_from(template: Path, destination: Path, **answers: Any) -> Path:
-    """Render a project as `copier copy --defaults --data ...` does, without trust; an unknown question is an error."""
+    """Render a project like `copier copy --defaults --data ...`, without trust; an unknown question is an error."""
     unknown = answers.keys() - questions().keys()
     if unknown:
         raise KeyError(f"copier.yml asks no question {', '.join(sorted(unknown))}")
@@ -77,19 +77,19 @@ def render_from(template: Path, destination: Path, **answers: Any) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file under a folder and what is in it."""
+    """Return every file under a folder with its content."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def without_origin(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Leave out of a project's answers where the template was on this machine, and which commit it was."""
+    """Remove the template's path and commit from a project's answers."""
     lines = files[ANSWERS].splitlines(keepends=True)
     return files | {ANSWERS: b"".join(line for line in lines if not line.startswith((b"_commit", b"_src_path")))}
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended: what it said and what it took."""
+    """A finished command: its output, exit code, time and memory."""
 
     code: int
     stdout: str
@@ -107,7 +107,7 @@ def mlops(project: Path, *arguments: str, **environment: str) -> Finished:
 def python(
     project: Path, *arguments: str, given: str | None = None, beside: tuple[Path, ...] = (), **environment: str
 ) -> Finished:
-    """Run Python in a project, with what only that project asks for; memory is the most that its processes held.
+    """Run Python in a project, with the packages that only that project needs. Memory is the maximum of its processes.
 
     `given` is its standard input; modules in the folders `beside` can be imported too.
     """
@@ -146,7 +146,7 @@ def import_path(project: Path) -> str:
 
 
 def _missing(project: Path) -> tuple[str, ...]:
-    """The pins of a project that the tests' own Python does not have: those of a data set that is new."""
+    """Return the pins of a project that the tests' own Python lacks, such as those of a new data set."""
     file = project / "pyproject.toml"
     settings = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     pins = settings.get("project", {}).get("dependencies", [])
@@ -164,7 +164,7 @@ def _is_installed(name: str) -> bool:
 
 @cache
 def _packages(pins: tuple[str, ...]) -> list[str]:
-    """The folder where packages are installed beside the tests' own Python, if there are any."""
+    """Return the folder with packages in addition to the tests' own Python, or None."""
     if not pins:
         return []
     folder = tempfile.mkdtemp(prefix="packages-")
@@ -174,11 +174,11 @@ def _packages(pins: tuple[str, ...]) -> list[str]:
 
 
 def _resident(pid: int) -> int:
-    """Bytes that a process and its descendants hold now."""
+    """Return the bytes that a process and its descendants use."""
     total = 0
     try:
         for process in [family := psutil.Process(pid), *family.children(recursive=True)]:
             total += process.memory_info().rss
-    except psutil.NoSuchProcess:  # it ended between two lines
+    except psutil.NoSuchProcess:  # the process ended in the meantime
         pass
     return total

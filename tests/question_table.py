@@ -13,12 +13,12 @@ from variants.renderer import Renderer
 README = ROOT / "README.md"
 BETWEEN = re.compile(r"(?<=<!-- questions -->\n).*?(?=<!-- /questions -->)", re.DOTALL)
 HEAD = "| question | choices | default | decides |\n| --- | --- | --- | --- |\n"
-# A folder is named instead of its files when a question decides as many of them.
+# If a question changes this many files of a folder, the table shows the folder instead.
 FILES_OF_A_FOLDER = 3
 
 
 def table() -> str:
-    """The questions as a Markdown table: what each offers, its default, and the files that it decides about."""
+    """Return the questions as a Markdown table: choices, default, and the files that the answer changes."""
     renderer, variants = Renderer(questionnaire()), list(questionnaire().variants())
     (defaults,) = questionnaire().variants(branching=())
     rows = []
@@ -56,7 +56,7 @@ def _folded(paths: set[str]) -> str:
 
 
 def with_table(readme: str) -> str:
-    """A README with the table as it should be."""
+    """Return the README with an updated table."""
     return BETWEEN.sub(lambda _: table(), readme)
 
 

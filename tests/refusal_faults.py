@@ -1,4 +1,4 @@
-"""What Azure, or what stands in front of it, may answer in place of an answer: faults as the emulator takes them."""
+"""Faulty answers of Azure, or of a proxy in front of it, in the form that the emulator takes them."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "slow": {"raises": "timeout"},
     "unreachable": {"raises": "unreachable"},
 }
-# What is worth knowing of a sentence: these are in it, whatever the verb.
+# Parts that an error message must contain, for every command.
 SAID = {
     "401": ["401 ExpiredAuthenticationToken", "az login"],
     "403": ["403 AuthorizationFailed", "AzureML Data Scientist"],
@@ -84,7 +84,7 @@ WRONG_ADVICE = ("yet", "mlops data`", "mlops train`", "mlops deploy`", "Tracebac
 
 
 def problem(name: str, code: Any, stderr: str) -> str | None:
-    """What is wrong with how a command ended that met a fault, or None."""
+    """Return the error in the result of a command after a fault, or None."""
     if code not in (1, 2):
         return f"exit code {code}: {stderr[-1500:]}"
     if len(stderr.strip().splitlines()) != 1 or not stderr.startswith("mlops: ") or "\x1b" in stderr:

@@ -1,4 +1,4 @@
-"""An endpoint that exists only as its state, for trying a rollout in every state there can be."""
+"""Simulates the state of an endpoint, to test a rollout in every possible state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ NEW = "model-2"
 
 
 class Killed(BaseException):
-    """The process is gone: whatever it would do afterwards has no effect."""
+    """The process was killed: its later calls have no effect."""
 
 
 def refusal() -> HttpResponseError:
@@ -21,16 +21,16 @@ def refusal() -> HttpResponseError:
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a call: `at` counts all calls of a run; `is_late` after the call had its effect."""
+    """A fault at a call. `at` counts all calls of a run; `is_late` means after the call's effect."""
 
     at: int
-    kind: str  # refused, refused for good, interrupted, killed
+    kind: str  # refused, refused permanently, interrupted, killed
     is_late: bool = False
 
 
 @dataclass
 class World:
-    """Endpoints under one rollout: their faults, and what must never happen to them."""
+    """Endpoints under one rollout, with their faults and the rules that must never be broken."""
 
     fault: Fault | None = None
     calls: int = 0
@@ -116,7 +116,7 @@ class Simulated:
 
     def _give(self, shares: Mapping[str, int]) -> None:
         if sum(shares.values()) != (100 if shares else 0) or not shares.keys() <= self.deployments.keys():
-            self.world.violations.append(f"{dict(shares)} is no traffic of {sorted(self.deployments)}")
+            self.world.violations.append(f"{dict(shares)} is not a valid traffic of {sorted(self.deployments)}")
             raise refusal()
         self.traffic = dict(shares)
 
@@ -128,7 +128,7 @@ class Simulated:
 
 
 def run(*endpoints: Simulated) -> str:
-    """Roll version 2 out; return `serves`, `unfit`, or how it was cut short."""
+    """Roll out version 2; return `serves`, `unfit`, or the kind of interruption."""
     try:
         problem = roll_out([Rollout(endpoint, "2", lambda line: None) for endpoint in endpoints])
     except Killed:

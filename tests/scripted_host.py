@@ -1,6 +1,6 @@
-"""A host of online deployments whose answers are written beforehand: a real HTTP server on this machine.
+"""A host of online deployments with scripted answers: a real HTTP server on this machine.
 
-It stands where the emulator has the process with inference servers, so that a rollout meets every fault there is.
+It replaces the emulator's process with inference servers, so that tests can produce every fault in a rollout.
 """
 
 import json
@@ -14,13 +14,15 @@ from typing import Any
 
 import yaml
 
-# What each request to a deployment gets, in order; the last one goes on for ever. Without a script all is well.
+from azureml_emulator.host.client import HostError
+
+# The answers to requests of each deployment, in order; the last one repeats. Without a script every answer is good.
 GOOD = "good"
 
 
 @dataclass
 class Deployment:
-    """A deployment: the predictions that its model made when it was trained, and what it does."""
+    """A deployment: the example predictions of its model, and its script."""
 
     expected: list[Any]
     script: list[str]
@@ -30,13 +32,13 @@ class Deployment:
 
 
 class ScriptedHost:
-    """What the emulator's online endpoints ask of their host: `address`, `control` and `stop`."""
+    """The interface that online endpoints need of their host: `address`, `control`, `ensure`, `flush` and `stop`."""
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[str]] = {}
         self.deployments: dict[str, Deployment] = {}
         self.traffic: dict[str, int] = {}
-        # A key is refused until it has been read so often.
+        # A key is rejected until it has been read this often.
         self.keys: list[str] = []
         self.unauthorized = 0
         self.requests: list[tuple[str, int]] = []
@@ -58,12 +60,12 @@ class ScriptedHost:
 
     @property
     def address(self) -> str:
-        """Return where it listens."""
+        """Return the server's address."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def control(self, method: str, path: str, content: Any = None) -> Any:
-        """Do what the host of real servers does."""
-        parts = path.split("/")
+        """Do the actions of the real host."""
+        parts = path.partition("?")[0].split("/")
         if len(parts) == 2:
             self.traffic = {} if method == "DELETE" else (content["resource"]["properties"].get("traffic") or {})
             return {}
@@ -72,15 +74,20 @@ class ScriptedHost:
             self.deployments.pop(name, None)
         elif method == "PUT":
             if self.scripts.get(name) == ["crashes"]:
-                from azure.core.exceptions import HttpResponseError
-
-                raise HttpResponseError("User container has crashed or terminated: no such module.")
+                raise HostError(400, "User container has crashed or terminated: no such module.")
             description = yaml.safe_load(next(Path(content["staging"]).rglob("MLmodel")).read_text(encoding="utf-8"))
             expected = description["metadata"]["example_predictions"]
             self.deployments[name] = Deployment(expected, list(self.scripts.get(name, [GOOD])))
         elif parts[4:] == ["statistics"]:
             return self._statistics(self.deployments[name])
         return {}
+
+    def ensure(self) -> None:
+        """Do nothing: it runs from the beginning."""
+
+    def flush(self, timeout: float) -> bool:
+        """Return that everything is collected: nothing ever is."""
+        return True
 
     def stop(self) -> None:
         """Close the server."""

@@ -1,4 +1,4 @@
-"""Blob storage as Azurite answers it: the emulator answers azure-storage-blob alike, and `mlops` reads both."""
+"""Compares blob storage in Azurite and in the emulator; azure-storage-blob and `mlops` read both."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +12,9 @@ from azure_runs import run, verb
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import Workspace
 from azurite import ACCOUNT, KEY, certificate, install, node_is_there, serving
+from checked_requests import answering
 from mlops.data.records import read_records
-from mlops.storage import Blobs
+from mlops.storage import Container
 from test_azure_verbs import LABELS_ARRIVE
 
 NAMES = ["a/b/one.txt", "a/b/two.txt", "a/c.txt", "a b/größe 100%.txt", "plain"]
@@ -21,7 +22,7 @@ NAMES = ["a/b/one.txt", "a/b/two.txt", "a/c.txt", "a b/größe 100%.txt", "plain
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """Azurite's program."""
+    """Return the program of Azurite."""
     if not node_is_there():
         pytest.skip("Azurite needs Node and npm, which are not on this machine")
     return install(tmp_path_factory.mktemp("azurite"))
@@ -29,7 +30,7 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def azurite(program, tmp_path_factory):
-    """A container of Azurite, served over HTTP on this machine."""
+    """Return a container of Azurite, served over HTTP on this machine."""
     with serving(program, tmp_path_factory.mktemp("served")) as port:
         credential = {"account_name": ACCOUNT, "account_key": KEY}
         container = ContainerClient(f"http://127.0.0.1:{port}/{ACCOUNT}", "container", credential=credential)
@@ -39,11 +40,11 @@ def azurite(program, tmp_path_factory):
 
 @pytest.fixture
 def emulated(tmp_path, monkeypatch):
-    """A container of the emulator."""
+    """Return a container of the emulator."""
     emulator = Emulator(tmp_path / "azure")
     for name, value in environment(emulator).items():
         monkeypatch.setenv(name, value)
-    with emulator.answering():
+    with answering(emulator):
         address = f"https://{emulator.workspace.account}.blob.core.windows.net"
         yield ContainerClient(address, "container", credential=DefaultAzureCredential())
 
@@ -55,7 +56,7 @@ def refused(work):
 
 
 def story(container):
-    """What one sequence of calls brings: contents, names, numbers and refusals."""
+    """Return the results of one sequence of calls: contents, names, numbers and errors."""
     told = {}
     for number, name in enumerate(NAMES):
         container.upload_blob(name, bytes(range(10)) * (number + 1))
@@ -94,14 +95,14 @@ def story(container):
 
 
 @pytest.mark.slow
-def test_the_emulators_blob_storage_answers_as_azurite_does(azurite, emulated):
+def test_the_emulators_blob_storage_answers_like_azurite(azurite, emulated):
     real, ours = story(azurite), story(emulated)
     assert {name: (value, ours[name]) for name, value in real.items() if value != ours[name]} == {}
 
 
 @pytest.mark.slow
 def test_collected_rows_and_outputs_are_read_from_azurite(azurite, tmp_path):
-    store = object.__new__(Blobs)
+    store = object.__new__(Container)
     store._container = azurite
     end = datetime(2026, 11, 20, 12, tzinfo=UTC)
     line = b'{"specversion": "1.0", "correlationid": "c", "time": "2026-11-20T11:00:00Z", "data": [{"age": 1.0}]}\n'
@@ -119,7 +120,7 @@ def test_collected_rows_and_outputs_are_read_from_azurite(azurite, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_verb_works_with_azurite_as_the_workspaces_storage(program, render, tmp_path):
+def test_every_command_works_with_azurite_as_the_workspaces_storage(program, render, tmp_path):
     verbs = [verb(name) for name in ("data", "data", "train", "deploy", "invoke")]
     verbs += [{"python": LABELS_ARRIVE}, verb("retrain"), verb("calibrate"), verb("deploy")]
     verbs.append({"python": "result = emulator.blobs.answered"})

@@ -1,4 +1,4 @@
-"""Set-up and teardown: as scripts that shellcheck and the Azure CLI accept, and run against stand-ins for az and gh."""
+"""Tests set-up and teardown: shellcheck and the Azure CLI accept the scripts, which run against fake az and gh."""
 
 import json
 import re
@@ -25,7 +25,7 @@ VARIANTS = {
     "existing": {"trigger": "function", "workspace": "existing", "compute_target": "cluster"},
 }
 TOKEN = "github_pat_of_nobody"
-# Answers as the documentation of az and gh shows them; none is recorded. `{state}` holds what has been run.
+# Answers follow the documentation of az and gh; none is recorded. `{state}` contains the commands run so far.
 STAND_IN = """#!{python}
 import json, os, pathlib, sys
 state = pathlib.Path({state!r})
@@ -138,7 +138,7 @@ def az_lines(plan: list[Command]) -> list[list[str]]:
 
 
 def written_az_lines(project: Path) -> list[list[str]]:
-    """The commands that README and workflows name; `az ml` is an extension, whose files the SDK loads elsewhere."""
+    """Return the commands in README and workflows; `az ml` is an extension, whose files the SDK tests elsewhere."""
     readme = re.findall(r"`az ([^`]+)`", (project / "README.md").read_text(encoding="utf-8"))
     workflows = "\n".join(path.read_text(encoding="utf-8") for path in project.glob(".github/workflows/*.yml"))
     named = [*readme, *re.findall(r"^\s*(?:- )?(?:run: )?az (.+)$", workflows, re.MULTILINE)]
@@ -172,5 +172,5 @@ def test_the_azure_cli_accepts_every_line(render):
 
 
 def azure_cli() -> list[str]:
-    """The Azure CLI's own environment: its pins fit no other."""
+    """Return the Azure CLI's own environment, because its pins fit no other."""
     return ["uv", "run", "--no-project", "--isolated", "--with", "azure-cli==2.91.0", "--prerelease", "allow", "python"]

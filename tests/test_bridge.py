@@ -1,4 +1,4 @@
-"""From an event to a workflow: every event, through both bridges, to a GitHub that answers well or badly."""
+"""Tests the way from an event to a workflow: every event, through both bridges, to a GitHub that accepts or fails."""
 
 import importlib.util
 import json
@@ -119,7 +119,7 @@ def test_keys_in_lower_case_and_a_run_without_root_are_read(forward):
 
 def test_the_function_is_registered_for_event_grid():
     (function,) = FUNCTION.app.get_functions()
-    assert function.get_function_name() == "dispatch"  # the name that infra/bridge/function/main.bicep subscribes
+    assert function.get_function_name() == "dispatch"  # the name to which infra/bridge/function/main.bicep subscribes
     assert function.get_bindings_dict()["bindings"][0]["type"] == "eventGridTrigger"
 
 
@@ -193,7 +193,7 @@ else:
 
 @pytest.fixture
 def project(render, tmp_path, monkeypatch):
-    """A rendered project in which `uv run mlops` is the stub."""
+    """Return a rendered project in which `uv run mlops` is a stub."""
 
     def make(**answers) -> Path:
         tools = tmp_path / "tools"
@@ -264,7 +264,9 @@ def test_an_injection_in_a_model_name_deploys_nothing_and_runs_nothing(project):
         ([500] * 12, ["500"] * 12, False),
     ],
 )
-def test_what_github_refuses_is_tried_again_and_then_kept(project, monkeypatch, trigger, outages, statuses, retrains):
+def test_a_dispatch_that_github_refuses_is_retried_then_kept(
+    project, monkeypatch, trigger, outages, statuses, retrains
+):
     root = project(trigger=trigger)
     started = []
     monkeypatch.setattr(bridge, "_start_workflows", lambda dispatch, *_: started.append(dispatch) or [])

@@ -1,4 +1,4 @@
-"""Calibrated thresholds: chance alone hardly ever rings, a real shift nearly always does."""
+"""Tests calibrated thresholds: chance alone rarely raises an alert, and a real shift nearly always does."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ TARGET = "target"
 
 @pytest.fixture(scope="module")
 def population():
-    """Rows without end that look like the diabetes data: drawn from it, each a little off."""
+    """Return many rows that resemble the diabetes data: samples of it with noise."""
     frame = load_diabetes(as_frame=True, scaled=False).frame
     draw = np.random.default_rng(3)
     rows = frame.iloc[draw.integers(len(frame), size=300 + 1000 * WINDOW)].reset_index(drop=True)
@@ -31,14 +31,14 @@ def file(render, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def calibrated(population, file):
-    """The reference, the monitor with its thresholds, and what the calibration said."""
+    """Return the reference, the calibrated monitor, and the calibration."""
     reference = population.head(300)
     found = calibrate(yaml.safe_load(file.read_text(encoding="utf-8")), reference, TARGET, WINDOW)
     write_thresholds(file, found.thresholds)
     return reference, yaml.safe_load(file.read_text(encoding="utf-8")), found
 
 
-def rings(reference, monitor, window):
+def alerts(reference, monitor, window):
     for name, signal in monitor["create_monitor"]["monitoring_signals"].items():
         columns = (
             ["prediction"]
@@ -54,20 +54,20 @@ def windows(population, count):
     return [population.iloc[start : start + WINDOW] for start in range(300, 300 + count * WINDOW, WINDOW)]
 
 
-def test_thousand_undrifted_windows_ring_in_no_more_than_65(population, calibrated):
+def test_thousand_undrifted_windows_raise_at_most_65_alerts(population, calibrated):
     reference, monitor, _ = calibrated
-    assert sum(rings(reference, monitor, window) for window in windows(population, 1000)) <= 65
+    assert sum(alerts(reference, monitor, window) for window in windows(population, 1000)) <= 65
 
 
-def test_azures_default_thresholds_ring_all_the_time(population, render):
+def test_azures_default_thresholds_alert_nearly_always(population, render):
     monitor = yaml.safe_load(next(render().glob("endpoints/online/monitor/*.yml")).read_text(encoding="utf-8"))
-    assert sum(rings(population.head(300), monitor, window) for window in windows(population, 50)) > 40
+    assert sum(alerts(population.head(300), monitor, window) for window in windows(population, 50)) > 40
 
 
-def test_bmi_15_percent_higher_is_seen_in_95_of_100_windows(population, calibrated):
+def test_bmi_15_percent_higher_is_detected_in_95_of_100_windows(population, calibrated):
     reference, monitor, _ = calibrated
     shifted = [window.assign(bmi=window["bmi"] * 1.15) for window in windows(population, 100)]
-    assert sum(rings(reference, monitor, window) for window in shifted) >= 95
+    assert sum(alerts(reference, monitor, window) for window in shifted) >= 95
 
 
 def test_every_alerting_signal_has_a_threshold_of_its_own(calibrated):
@@ -75,7 +75,7 @@ def test_every_alerting_signal_has_a_threshold_of_its_own(calibrated):
     assert {group.signal for group in found.thresholds} == set(monitor["create_monitor"]["monitoring_signals"])
 
 
-def test_smallest_visible_shift_is_told_for_every_numerical_feature(population, calibrated):
+def test_smallest_visible_shift_is_given_for_every_numerical_feature(population, calibrated):
     _, _, found = calibrated
     assert set(found.visible_shifts) == set(population) - {"sex", "prediction", TARGET}
     assert all(0 < shift < 2 for shift in found.visible_shifts.values())
@@ -89,10 +89,10 @@ def test_only_thresholds_change_in_the_yaml(render, calibrated, file):
     assert set(changed) <= {group.metric for group in calibrated[2].thresholds}
 
 
-def test_all_groups_together_ring_once_in_so_many_runs():
+def test_all_groups_together_alert_at_the_chosen_rate():
     draw = np.random.default_rng(0)
     drift, gain = Group("a", "numerical", "jensen_shannon_distance"), Group("b", "all", BELOW[2])
     runs = pd.DataFrame({drift: draw.random(2000), gain: draw.random(2000)})
     limits = joint_thresholds(runs, 20)
-    alarms = (runs[drift] > limits[drift]) | (runs[gain] < limits[gain])
-    assert 0.03 < alarms.mean() <= 0.05
+    alerted = (runs[drift] > limits[drift]) | (runs[gain] < limits[gain])
+    assert 0.03 < alerted.mean() <= 0.05

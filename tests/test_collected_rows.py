@@ -1,4 +1,4 @@
-"""Collected rows, read by the real azure-storage-blob: every row is found, and what is skipped is said."""
+"""Reads collected rows with the real azure-storage-blob: every row is found, and skipped rows are reported."""
 
 import dataclasses
 import json
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from azure_process import environment
 from azureml_emulator.application import Emulator
+from checked_requests import answering
 from mlops.data import collected
 from mlops.data.records import ELSEWHERE, UNREADABLE, problem_of_record, problem_of_row, read_records
 from mlops.storage import container, place_of
@@ -45,7 +46,7 @@ STRANGE = {
     "data is text": json.dumps({"specversion": "1.0", "correlationid": "c", "data": '[{"age": 1.0}]'}),
     "data is an object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": {"age": 1}}),
     "rows are lists": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [[1, 2]]}),
-    "one row is no object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"age": 1.0}, None]}),
+    "one row is not an object": json.dumps({"specversion": "1.0", "correlationid": "c", "data": [{"age": 1.0}, None]}),
     "no data": json.dumps({"specversion": "1.0", "correlationid": "c"}),
     "no correlation id": json.dumps({"specversion": "1.0", "data": [{"age": 1.0}]}),
     "a number that no table can hold": json.dumps(
@@ -57,14 +58,14 @@ STRANGE = {
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
-    """An emulated workspace, and the folder that is its default store."""
+    """Return an emulated workspace, and the folder of its default datastore."""
     emulator = Emulator(tmp_path / "azure")
     for name, value in environment(emulator).items():
         monkeypatch.setenv(name, value)
     endpoint = tmp_path / "endpoint.yml"
     endpoint.write_text(yaml.safe_dump({"name": ENDPOINT}))
     monkeypatch.setattr(collected, "ONLINE_ENDPOINT", endpoint)
-    with emulator.answering():
+    with answering(emulator):
         yield emulator
 
 
@@ -79,7 +80,7 @@ def blob_folder(emulator):
 
 
 def collect(emulator, deployment, moment, rows, *more_lines):
-    """Write one file of each collection as the collector does; `more_lines` go to both."""
+    """Write one file of each collection in the collector's format; `more_lines` are added to both."""
     for collection, columns in {"model_inputs": ["age"], "model_outputs": ["row_id", "prediction"]}.items():
         record = {
             "specversion": "1.0",
@@ -104,7 +105,7 @@ def read(client, days=30):
 def test_rows_of_retired_deployments_are_found(workspace, client):
     collect(workspace, "model-1", END - timedelta(days=9), [row("old")])
     collect(workspace, "model-2", END - timedelta(days=1), [row("new")])
-    # No deployment exists any more: what they collected stays.
+    # The deployments no longer exist, but their collected rows do.
     assert sorted(read(client)["row_id"]) == ["new", "old"]
 
 
@@ -127,7 +128,7 @@ def test_only_hours_of_the_window_are_downloaded(workspace, client):
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_strange_record_is_said_and_the_others_are_read(workspace, client, strange, capsys):
+def test_strange_record_is_reported_and_the_others_are_read(workspace, client, strange, capsys):
     collect(workspace, "model-1", END - timedelta(hours=1), [row("good")], STRANGE[strange])
     assert read(client, days=1)["row_id"].tolist() == ["good"]
     said = capsys.readouterr().err
@@ -177,10 +178,10 @@ def test_any_line_is_read_alike_by_retraining_and_spark(record):
     assert len(rows) == expected
 
 
-# Which rows are in a window
+# The rows of a window
 
 
-def test_of_the_hours_that_a_window_cuts_a_records_own_time_decides(workspace, client):
+def test_records_own_time_decides_in_hours_that_a_window_cuts(workspace, client):
     nine = END - timedelta(hours=3)
     for minute in (0, 29, 30, 59):
         collect(workspace, f"model-{minute}", nine + timedelta(minutes=minute), [row(f"09:{minute:02}")])
@@ -190,7 +191,7 @@ def test_of_the_hours_that_a_window_cuts_a_records_own_time_decides(workspace, c
     assert sorted(found["row_id"]) == ["09:30", "09:59", "11:00", "11:29"]
 
 
-def test_two_windows_one_after_the_other_hold_every_row_once(workspace, client):
+def test_two_adjacent_windows_contain_every_row_once(workspace, client):
     ten = END - timedelta(hours=2)
     late = [
         ten - timedelta(seconds=1),
@@ -201,7 +202,7 @@ def test_two_windows_one_after_the_other_hold_every_row_once(workspace, client):
     for number, moment in enumerate(late):
         collect(workspace, f"model-{number}", ten, [row(f"r{number}")])
         for file in (blob_folder(workspace) / "modelDataCollector" / ENDPOINT / f"model-{number}").rglob("*.jsonl"):
-            # Written in the folder of an hour, stamped a little before or after it.
+            # Written into the folder of an hour, with a time shortly before or after it.
             file.write_text(file.read_text().replace(ten.isoformat(), moment.isoformat()))
     for cut in (ten, ten + timedelta(minutes=20), ten + timedelta(hours=1)):
         windows = [(ten - timedelta(hours=1), cut), (cut, ten + timedelta(hours=2))]
@@ -229,12 +230,12 @@ def test_time_of_any_spelling_is_one_that_pandas_reads(workspace, client, time):
     assert pd.to_datetime(found[collected.SCORED_AT], utc=True, format="ISO8601").dt.floor("h").tolist() == [hour]
 
 
-def test_rows_without_their_other_half_are_counted(workspace, client, capsys):
+def test_rows_without_inputs_or_outputs_are_counted(workspace, client, capsys):
     hour = END - timedelta(hours=1)
     collect(workspace, "model-1", hour, [row("a"), row("b"), row("c")])
     home = blob_folder(workspace) / "modelDataCollector" / ENDPOINT / "model-1"
     file = next((home / "model_inputs").rglob("*.jsonl"))
-    # The features of these three rows are over 4 MB, their predictions are not.
+    # The features of these three rows exceed 4 MB, their predictions do not.
     large = {key: value for key, value in json.loads(file.read_text()).items() if key != "data"}
     file.write_text(json.dumps(large | {"dataref": "azureml://somewhere"}))
     assert read(client, days=1).empty
@@ -293,7 +294,7 @@ def test_missing_values_and_identifiers_that_are_numbers_are_read(workspace, cli
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(json_values | records, max_size=6), features=st.lists(json_values, max_size=3))
-def test_whatever_a_file_holds_its_good_rows_are_found(workspace, client, lines, features):
+def test_good_rows_are_found_in_a_file_of_any_content(workspace, client, lines, features):
     good = [row("good"), *({"age": value, "row_id": "x", "prediction": 1.0} for value in features)]
     collect(workspace, "model-1", END - timedelta(hours=1), good, *map(json.dumps, lines))
     assert "good" in read(client, days=1)["row_id"].tolist()
@@ -313,7 +314,7 @@ def test_rows_of_batch_scoring_are_read_alike(workspace, client):
     assert len(said) == 2
 
 
-# The same strange lines by retraining and by Spark
+# Retraining and Spark read the same strange lines
 
 LINES = [
     json.dumps({"specversion": "1.0", "correlationid": "a", "data": [{"age": 1.0}, {"age": 2.0}]}).encode(),

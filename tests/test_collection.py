@@ -1,4 +1,4 @@
-"""What a deployment posts to the data collector, by the real SDK: no record comes near 4 MB, and no row is lost."""
+"""Tests the records that a deployment posts to the data collector: none is near 4 MB, and no row is lost."""
 
 import json
 import os
@@ -33,7 +33,7 @@ for file in sys.argv[1:]:
     features = rows.drop(columns=["row_id", "prediction"])
     collection.add(Rows(rows["row_id"].tolist(), features), rows["prediction"].tolist())
 """
-# pandas refuses some tables: here it does one with a certain identifier.
+# pandas raises for some tables; here for one with this identifier.
 BREAKING = """
 import time
 import pandas
@@ -56,7 +56,7 @@ model.collection.Collection.add = lambda *given: (add(*given), time.sleep(0.3))
 
 @contextmanager
 def sidecar() -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
-    """Azure's side of the collector: yields its port and what was posted, as collection, correlation id and body."""
+    """Run Azure's side of the collector; yield its port and the posts, as collection, correlation id and body."""
     posted = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -82,7 +82,7 @@ def sidecar() -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
 
 
 def send(tmp_path, *requests: pd.DataFrame, sender: str = SENDER) -> tuple[list[tuple[str, str, bytes]], str]:
-    """Collect requests with the real SDK and return what arrived and what was logged."""
+    """Collect requests with the real SDK and return the posts and the log."""
     files = []
     for number, rows in enumerate(requests):
         files.append(tmp_path / f"{number}.parquet")
@@ -107,7 +107,7 @@ def send(tmp_path, *requests: pd.DataFrame, sender: str = SENDER) -> tuple[list[
 
 
 def joined(posted) -> pd.DataFrame:
-    """The rows of both collections, put together by correlation id and position."""
+    """Return the rows of both collections, joined by correlation id and position."""
     tables = {
         collection: pd.DataFrame(
             [
@@ -123,7 +123,7 @@ def joined(posted) -> pd.DataFrame:
 
 
 def wide(count: int, start: int = 0) -> pd.DataFrame:
-    """Rows as wide as those of breast_cancer: thirty numbers under long names."""
+    """Return rows as wide as those of breast_cancer: thirty numbers with long names."""
     draw = np.random.default_rng(start)
     names = [f"measured feature number {number}" for number in range(30)]
     rows = pd.DataFrame(draw.random((count, 30)).round(3), columns=names)
@@ -136,7 +136,7 @@ def test_large_request_becomes_several_records_far_below_azures_limit(tmp_path):
     assert max(len(body) for _, _, body in posted) <= MOST_BYTES < 0.8 * AZURES_LIMIT
     found = joined(posted)
     assert sorted(found["row_id"]) == sorted(rows["row_id"])
-    # Position and correlation id lead to the row's own prediction.
+    # Position and correlation id identify the row's own prediction.
     assert (found["measured feature number 0"] == found["prediction"]).all()
 
 
@@ -159,7 +159,7 @@ def test_row_that_is_too_large_by_itself_is_logged_and_left_out_of_both_collecti
     assert f"A row of more than {MOST_BYTES} bytes is not collected." in logged
 
 
-def test_rows_that_cannot_be_written_do_not_end_the_collection(tmp_path):
+def test_rows_that_cannot_be_written_do_not_stop_the_collection(tmp_path):
     good = pd.DataFrame({"n": [1.0], "row_id": ["good"], "prediction": [1.0]})
     bad = pd.DataFrame({"m": [1.0], "row_id": ["bad"], "prediction": [1.0]})
     posted, logged = send(tmp_path, bad, good, sender=BREAKING + SENDER)
@@ -172,12 +172,12 @@ def test_rows_that_cannot_be_written_do_not_end_the_collection(tmp_path):
     [['a/b\\c"d'], ["ä" * 50], ["😀" * 50], ["\x00\x1f"], [None], [1e300], [-1.2345678901234567e-300]],
     ids=["escapes", "umlauts", "pairs", "control", "missing", "large", "long"],
 )
-def test_estimate_is_never_below_what_is_posted(values):
+def test_estimate_is_never_below_the_posted_size(values):
     table = pd.DataFrame({"plain": values, "größe/km": values, '😀 "name"': values})
     assert _most_bytes(table) >= _bytes(table)
 
 
-def test_parts_are_all_rows_once_and_in_order():
+def test_parts_contain_all_rows_once_and_in_order():
     rows = wide(500)
     inputs, outputs = rows.drop(columns=["row_id", "prediction"]), rows[["row_id", "prediction"]]
     parts = record_parts(inputs, outputs, most=20_000)

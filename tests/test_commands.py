@@ -1,4 +1,4 @@
-"""What `mlops` says when it is asked for what cannot be: one sentence on stderr and exit code 2."""
+"""Tests `mlops` with impossible requests: it prints one sentence on stderr and exits with code 2."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def assert_refused(done, sentence):
     assert "Traceback" not in done.stderr
 
 
-def test_training_before_there_is_data_says_what_to_do(project):
+def test_training_without_data_names_the_remedy(project):
     assert_refused(mlops(project, "train"), "There is no data asset diabetes-model-data yet: run `mlops data` first.")
 
 
@@ -57,7 +57,7 @@ def test_azure_without_credentials_says_how_to_sign_in(project, tmp_path):
     assert_refused(mlops(project, "train", MLOPS_TARGET="azure", **WORKSPACE, **nobody), "run `az login`")
 
 
-def test_contract_that_cannot_be_kept_is_wrong_input(render):
+def test_invalid_contract_is_wrong_input(render):
     project = render()
     contract = project / "src" / "model" / "contract.yml"
     contract.write_text(contract.read_text(encoding="utf-8").replace("task: ", "task: no"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`connect()` and every verb that acts on Azure, with the real SDK, in front of an Azure that refuses."""
+"""Runs `connect()` and every command on Azure, with the real SDK, against an Azure that refuses requests."""
 
 import inspect
 import re
@@ -21,7 +21,7 @@ VERBS = {
     "triage": ["triage", "retrain"],
     "poll": ["poll"],
 }
-# A person has started the workflow, and nobody listens where GitHub would.
+# A person started the workflow, and no server answers at GitHub's address.
 STARTED = {
     "GITHUB_EVENT_NAME": "workflow_dispatch",
     "GITHUB_RUN_ID": "1",
@@ -34,7 +34,7 @@ EMPTY = {
     "python": "import shutil\nfor name in ('arm', 'storage'):\n"
     "    shutil.rmtree(emulator.arm.state / name, ignore_errors=True)"
 }
-NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.watching.wait = lambda seconds: None"}
+NO_WAIT = {"python": "import mlops.jobs.watching\nmlops.jobs.watching.wait = lambda seconds: None"}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_every_verb_that_acts_on_azure_is_tried():
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_verb_ends_in_one_sentence_whatever_azure_answers(name, project, render, tmp_path):
+def test_command_ends_with_one_sentence_for_any_answer_of_azure(name, project, render, tmp_path):
     # Only monitors of this kind read labels.
     project = render(monitor_type="advanced") if name == "labels" else project
     steps = [verb(*VERBS[name], environment=STARTED, faults=[{"match": INSIDE, **fault}]) for fault in FAULTS.values()]
@@ -63,12 +63,12 @@ def test_verb_ends_in_one_sentence_whatever_azure_answers(name, project, render,
 
 
 @pytest.mark.parametrize(("name", "job_ends"), [("data", ""), ("train", "Completed"), ("triage", "")])
-def test_any_request_of_a_verb_may_be_refused(name, job_ends, project, tmp_path, record_property):
-    """Each kind of request is refused in turn, and all before it are answered."""
+def test_any_request_of_a_command_may_be_refused(name, job_ends, project, tmp_path, record_property):
+    """Refuse each kind of request in turn, after all earlier requests were answered."""
     step = verb(*VERBS[name], environment=STARTED, job_ends=job_ends)
     before = [EMPTY] if name == "data" else [EMPTY, verb("data")]
     asked = run(project, tmp_path / "state", *before, step)[-1]
-    # The schemas' host is not Azure ML's: the SDK goes on without it. That steps cannot be shown ends nothing.
+    # The schemas' host is not Azure ML's, and the SDK continues without it. Steps are optional too.
     apart = ("login.microsoftonline", "schema", "GET WS$", "HEAD ", "/children$", "/discovery$")
     kinds = {
         kind: url
@@ -87,7 +87,7 @@ def test_any_request_of_a_verb_may_be_refused(name, job_ends, project, tmp_path,
 
 
 def pattern(kind, url):
-    """The requests of a kind, whatever the names of this run."""
+    """Return the requests of each kind, independent of the names in this run."""
     method, _, address = url.partition(" ")
     if "blob.core" in address:
         comp = re.search(r"comp=\w+", address)
@@ -150,9 +150,9 @@ def test_wrong_connection_is_a_sentence(name, connections):
     assert SETTINGS[name][1] in done.stderr
 
 
-def test_without_a_login_nothing_but_az_login_is_asked_for(project, tmp_path):
+def test_without_a_login_the_message_names_az_login(project, tmp_path):
     nobody = dict.fromkeys(("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"), "")
-    # The address at which a machine in Azure asks for its identity answers nobody here.
+    # The identity endpoint of a machine in Azure does not answer here.
     nobody_there = [{"match": r"169\.254\.169\.254|login", "raises": "unreachable"}]
     step = verb("data", environment=nobody, faults=nobody_there)
     done = run(project, tmp_path / "state", step)[0]
@@ -193,15 +193,15 @@ def test_configuration_of_the_studio_is_read(render, tmp_path):
     assert done.code == 0, done.said
 
 
-def test_stack_trace_is_shown_to_those_who_ask_for_it(project, tmp_path):
+def test_stack_trace_is_shown_on_request(project, tmp_path):
     step = verb("data", environment={"MLOPS_DEBUG": "1"}, faults=[{"match": INSIDE, **FAULTS["403"]}])
     done = run(project, tmp_path / "state", step)[0]
     assert done.code == "traceback"
     assert "HttpResponseError" in done.stderr
 
 
-def test_upload_that_is_cut_off_ends_and_says_how_it_can_go_on(project, tmp_path):
-    """Without its progress bars the SDK waits for ever for a file that could not be uploaded."""
+def test_interrupted_upload_ends_and_names_the_remedy(project, tmp_path):
+    """Without its progress bars the SDK waits forever for a file that could not be uploaded."""
     cut = verb("data", faults=[{"match": "PUT .*blob.*/MLTable", **FAULTS["403"]}])
     first, second = run(project, tmp_path / "state", cut, verb("data"))
     assert first.code == 1

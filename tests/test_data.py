@@ -1,4 +1,4 @@
-"""`mlops data` with a table of the user's own: any spelling of it is read alike, and a wrong one changes nothing."""
+"""Runs `mlops data` with a user's own table: any spelling is read alike, and a wrong table changes nothing."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ ANSWERS = {
 
 
 def measurements(count=300):
-    """A table as somebody's office has it: spaces, letters beyond ASCII, codes with leading zeros, gaps."""
+    """Return a typical office table: spaces, letters beyond ASCII, codes with leading zeros, gaps."""
     draw = random.Random(1)
     for number in range(1, count + 1):
         size, town = draw.uniform(100, 200), draw.choice(["Köln", "Łódź", "São Paulo"])
@@ -55,7 +55,7 @@ def as_csv(rows, delimiter=","):
 
 
 def changed(row, **values):
-    """The table with one row changed."""
+    """Return the table with one row changed."""
     rows = list(measurements())
     rows[row] |= values
     return as_csv(rows)
@@ -63,7 +63,7 @@ def changed(row, **values):
 
 @pytest.fixture(scope="session")
 def prepared(render):
-    """A project after a good `mlops data`."""
+    """Return a project after a successful `mlops data`."""
     project = render(**ANSWERS)
     source = project / ANSWERS["data_path"]
     source.parent.mkdir()
@@ -75,7 +75,7 @@ def prepared(render):
 
 @pytest.fixture
 def project(prepared, tmp_path):
-    """A copy of it that a test may spoil."""
+    """Return a copy of it that a test may change."""
     return shutil.copytree(prepared, tmp_path / "project")
 
 
@@ -93,7 +93,7 @@ WRONG = {
     "word among numbers": (changed(41, **{"Gewicht: kg": "schwer"}), "'Gewicht: kg' holds numbers, but row 42 has"),
     "unknown class": (changed(0, **{"In Ordnung?": "vielleicht"}), "needs two classes, but holds 3"),
     "missing target": (changed(0, **{"In Ordnung?": ""}), "'In Ordnung?' is empty in 1 of 300 rows"),
-    "duplicate identifier": (changed(7, **{"Nr.": "A-1"}), "'A-1' in column 'Nr.' stands in more than one row"),
+    "duplicate identifier": (changed(7, **{"Nr.": "A-1"}), "'A-1' in column 'Nr.' is in more than one row"),
     "no time": (changed(0, **{"gemessen am": "neulich"}), "'gemessen am' has 'neulich', which is no date or time"),
     "no table": ("Nr.,Größe in cm\n1,2,3\n", "cannot be read as a table"),
 }
@@ -116,15 +116,15 @@ def test_class_that_the_contract_does_not_name_is_refused(project):
     (project / ANSWERS["data_path"]).write_text(changed(0, **{"In Ordnung?": "vielleicht"}), encoding="utf-8")
     done = mlops(project, "data")
     assert (done.code, done.stdout) == (2, "")
-    assert "holds 'vielleicht', which is none of its classes" in done.stderr
+    assert "holds 'vielleicht', which is not one of its classes" in done.stderr
 
 
-def test_same_rows_make_no_second_version(project):
+def test_same_rows_create_no_second_version(project):
     done = mlops(project, "data")
     assert "unchanged" in done.stdout and " new" not in done.stdout, done.stdout + done.stderr
 
 
-def test_more_rows_make_a_second_version(project):
+def test_more_rows_create_a_second_version(project):
     (project / ANSWERS["data_path"]).write_text(as_csv(list(measurements(330))), encoding="utf-8")
     done = mlops(project, "data")
     assert " new" in done.stdout and "unchanged" not in done.stdout, done.stdout + done.stderr
@@ -147,7 +147,7 @@ CONTRACT = Contract(
 
 @pytest.fixture
 def read(tmp_path, monkeypatch):
-    """Reads a file as `mlops data` does, checked against CONTRACT."""
+    """Read a file as `mlops data` does, with CONTRACT."""
 
     def read(name, write):
         path = tmp_path / name
@@ -182,7 +182,7 @@ def test_types_survive_the_data_asset(rows, tmp_path):
     pd.testing.assert_frame_equal(read_mltable(tmp_path / "asset"), rows)
 
 
-# The engine's fourth argument switches its usage data off.
+# The engine's fourth argument disables its usage data.
 WATCHED = """
 import sys
 import azureml.dataprep.rslex as engine
@@ -199,7 +199,7 @@ def test_reading_a_data_asset_sends_no_usage_data(rows, tmp_path):
     assert (done.code, done.stdout.split()) == (0, ["True"]), done.stderr
 
 
-def test_later_rows_are_kept_apart(rows):
+def test_later_rows_are_held_back(rows):
     parts = partition(rows, CONTRACT)
     assert parts.labelled["gemessen am"].max() < "2026-03-21" <= parts.later["gemessen am"].min()
 
@@ -224,6 +224,6 @@ def test_split_holds_out_the_share_it_is_asked_for():
 
 
 @pytest.mark.parametrize("value", [float("inf"), "1e999", "12 cm"])
-def test_number_that_is_none_is_refused(rows, value):
+def test_value_that_is_not_a_number_is_refused(rows, value):
     with pytest.raises(ContractError, match="holds numbers, but row 1 has"):
         check_labelled(rows.assign(**{"Größe in cm": value}), CONTRACT)

@@ -1,4 +1,4 @@
-"""Data assets through the real MLClient and azure-storage-blob: registered and read without a key or a person."""
+"""Registers and reads data assets with the real MLClient and azure-storage-blob, without a key or a sign-in."""
 
 import json
 import time
@@ -18,6 +18,7 @@ from azureml_emulator import identity
 from azureml_emulator.answers import answer
 from azureml_emulator.application import Emulator
 from azureml_emulator.workspace import BLOB_STORE
+from checked_requests import answering
 from mlops.data import assets
 from mlops.data.assets import newest_version, read_asset, register_rows, versions_of
 from mlops.errors import RunFailedError, WrongInputError
@@ -32,7 +33,7 @@ ROWS = pd.DataFrame({"row_id": ["a", "b"], "age": [1.0, None], "town": ["Köln",
 
 @dataclass
 class Someone:
-    """A credential that is nobody else's: what is asked for with another one is refused."""
+    """The client's own credential; a request with any other credential is rejected."""
 
     asked: int = 0
 
@@ -44,10 +45,10 @@ class Someone:
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     emulator = Emulator(tmp_path / "azure")
-    # Nobody is signed in but the client: DefaultAzureCredential would find nothing, and a person would be asked.
+    # Only the client is signed in: DefaultAzureCredential would find nothing, and would ask a person.
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    with emulator.answering():
+    with answering(emulator):
         yield emulator
 
 
@@ -59,7 +60,7 @@ def client(workspace):
 
 @pytest.fixture
 def definition(tmp_path):
-    """The YAML of an asset, as it is in `resources/data`."""
+    """Return the YAML of an asset, as in `resources/data`."""
     file = tmp_path / "project" / "resources" / "data" / "labelled.yml"
     file.parent.mkdir(parents=True)
     file.write_text(yaml.safe_dump({"name": NAME, "version": "1", "type": "mltable", "path": "../../data/labelled"}))
@@ -67,12 +68,12 @@ def definition(tmp_path):
 
 
 def stored(workspace, path: str, store: str = BLOB_STORE) -> Path:
-    """The folder of a path in a datastore."""
+    """Return the folder of a path in a datastore."""
     return workspace.arm.path(workspace.workspace.uri(path, store))
 
 
 def name_address(workspace, address: str, version: str = "1") -> None:
-    """Register a version whose files are at an address, as somebody else may have done."""
+    """Register a version with files at an address, as another system may do."""
     path = f"data/{NAME}/versions/{version}"
     properties = {"dataUri": address, "dataType": "mltable", "isArchived": False, "isAnonymous": False, "tags": {}}
     workspace.arm.documents.put(path, workspace.arm.assets.named(path, version, properties))
@@ -92,11 +93,11 @@ def test_rows_are_registered_and_read_with_the_clients_own_credential(workspace,
     assert bearers == {"someone"}
     assert not urls(workspace, "listSecrets")
     assert not urls(workspace, "sig=")
-    # Nothing of the SDKs stands between a command's own lines.
+    # The SDKs print nothing between the command's own lines.
     assert capfd.readouterr() == ("", "")
 
 
-def test_registering_asks_nobody_outside_of_azure(workspace, client, definition):
+def test_registering_sends_nothing_outside_of_azure(workspace, client, definition):
     register_rows(client, definition, ROWS)
     assert {request.host for request in workspace.requests} == {
         "management.azure.com",
@@ -104,7 +105,7 @@ def test_registering_asks_nobody_outside_of_azure(workspace, client, definition)
     }
 
 
-def test_same_rows_make_no_second_version(workspace, client, definition):
+def test_same_rows_create_no_second_version(workspace, client, definition):
     register_rows(client, definition, ROWS)
     again = register_rows(client, definition, ROWS)
     assert (again.version, again.is_new) == ("1", False)
@@ -179,7 +180,7 @@ def test_large_files_are_read_in_parts(workspace, client):
     assert len(urls(workspace, "beside.bin")) > 1
 
 
-# What cannot be read is a sentence
+# Faults of reading end with a sentence
 
 
 def unread(client, version: str = "1") -> str:
@@ -257,7 +258,7 @@ def test_damaged_table_is_a_sentence(workspace, client, damage):
 
 
 @pytest.mark.parametrize("path", ["azureml://datastores/other/paths/x.parquet", "https://example.com/x.parquet"])
-def test_table_that_names_files_elsewhere_is_a_sentence_and_nobody_is_asked_to_sign_in(workspace, client, path):
+def test_table_with_files_elsewhere_is_a_sentence_and_asks_for_no_sign_in(workspace, client, path):
     folder = stored(workspace, "rows")
     folder.mkdir(parents=True)
     (folder / "MLTable").write_text(yaml.safe_dump({"paths": [{"file": path}], "transformations": ["read_parquet"]}))
@@ -278,7 +279,7 @@ def test_refusal_of_the_storage_is_not_taken_for_missing_files(workspace, client
 # Versions
 
 
-def test_versions_that_are_no_numbers_are_somebody_elses(workspace, client, definition):
+def test_versions_that_are_not_numbers_are_ignored(workspace, client, definition):
     for version in ("v1", "2024-01-01", "1.5", "9²", "latest"):
         name_address(workspace, workspace.workspace.uri("rows"), version)
     assert newest_version(client, NAME) is None
@@ -294,11 +295,11 @@ def test_version_is_asked_for_as_it_is_written(workspace, client):
     assert len(read_asset(client, NAME, "007")) == 2
 
 
-def test_number_of_an_archived_version_is_not_given_again(workspace, client, definition):
+def test_number_of_an_archived_version_is_not_used_again(workspace, client, definition):
     register_rows(client, definition, ROWS)
     register_rows(client, definition, ROWS.head(1))
     archived = workspace.arm.documents.get(f"data/{NAME}/versions/2")
-    # The service leaves archived versions out of a list unless they are asked for.
+    # The service lists archived versions only on request.
     workspace.faults.append(
         lambda request: (
             answer(200, {"value": [workspace.arm.documents.get(f"data/{NAME}/versions/1")]})
@@ -325,10 +326,10 @@ def test_asset_that_does_not_exist_yet_has_no_versions(workspace, client):
     assert newest_version(client, NAME) is None
 
 
-# Two commands at once
+# Two commands at the same time
 
 
-def test_version_that_another_command_took_meanwhile_is_left_alone(workspace, client, definition):
+def test_version_that_another_command_took_meanwhile_is_not_changed(workspace, client, definition):
     register_rows(client, definition, ROWS)
     other = workspace.workspace.uri("of/another/command")
     taken = []
@@ -344,7 +345,7 @@ def test_version_that_another_command_took_meanwhile_is_left_alone(workspace, cl
     pd.testing.assert_frame_equal(read_asset(client, NAME, "3"), ROWS.head(1))
 
 
-def test_conflict_that_is_no_version_is_raised(workspace, client, definition):
+def test_conflict_about_another_cause_is_raised(workspace, client, definition):
     conflict = {"error": {"code": "Conflict", "message": "The workspace is being updated."}}
     workspace.faults.append(
         lambda request: answer(409, conflict) if request.method == "PUT" and "/data/" in request.path else None
@@ -354,13 +355,13 @@ def test_conflict_that_is_no_version_is_raised(workspace, client, definition):
     assert len([request for request in workspace.requests if request.method == "PUT" and "/data/" in request.path]) < 5
 
 
-def test_what_is_uploaded_is_what_was_registered_whatever_becomes_of_the_projects_folder(
+def test_uploaded_files_are_the_registered_ones_even_if_the_projects_folder_changes(
     workspace, client, definition, monkeypatch
 ):
     real = assets.register
 
     def slow(client, asset):
-        # A command beside this one writes its rows to the asset's folder in the meantime.
+        # Meanwhile another command writes its rows to the asset's folder.
         assets.write_table(ROWS.tail(1), definition.parent / "../../data/labelled")
         real(client, asset)
 
@@ -372,25 +373,25 @@ def test_what_is_uploaded_is_what_was_registered_whatever_becomes_of_the_project
 # Names of blobs
 
 
-def test_blobs_that_stand_for_folders_are_no_files():
+def test_blobs_that_represent_folders_are_not_files():
     names = ["a", "a/b", "a/b/c.txt", "a/d.txt", "e/", "e/f", "g"]
     assert files_among(names) == ["a/b/c.txt", "a/d.txt", "e/f", "g"]
 
 
-def test_blob_whose_name_leads_out_of_its_folder_is_refused(tmp_path):
+def test_blob_with_a_path_out_of_its_folder_is_refused(tmp_path):
     with pytest.raises(RunFailedError, match="leads out"):
         _within(tmp_path, "../../etc/passwd")
     assert _within(tmp_path, "/a//b") == tmp_path / "a" / "b"
 
 
-def test_entities_of_the_sdk_are_what_is_registered(workspace, client, definition):
+def test_entities_of_the_sdk_are_registered(workspace, client, definition):
     register_rows(client, definition, ROWS, {"newest_rows": 1})
     found = client.data.get(NAME, version="1")
     assert isinstance(found, Data)
     assert json.loads(found.tags["rows"]) == 2
 
 
-# Labels, which the project's own systems register
+# Labels that the project's own systems register
 
 CONTRACT = Contract(
     task="regression",

@@ -1,4 +1,4 @@
-"""Large tables, every task and every kind of file train to a registered model; small ones do in test_own_tests.py."""
+"""Large tables, every task and every kind of file train to a registered model; small ones are in test_own_tests.py."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ SECONDS = 60
 
 
 def train(project):
-    """Prepare and train; return what either took."""
+    """Prepare and train; return the time and memory of both."""
     prepared = mlops(project, "data")
     assert prepared.code == 0, prepared.stderr
     trained = mlops(project, "train")
@@ -23,7 +23,7 @@ def train(project):
 
 def test_flights_train_in_a_minute_and_two_gigabytes(render):
     for done in train(render(dataset="flights")):
-        # Processor time, so that the promise does not depend on what else the machine does.
+        # Processor time, so that the limit does not depend on other programs.
         assert done.cpu_seconds < SECONDS
         assert done.megabytes < MEGABYTES
 

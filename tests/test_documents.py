@@ -1,4 +1,4 @@
-"""Documents tell the truth: commands can be typed, quoted sentences are said, what is stopped is there."""
+"""Checks documents: commands are valid, quoted messages exist, and stopped resources exist."""
 
 import ast
 import json
@@ -28,7 +28,7 @@ VARIANTS = {
     "batch": {"endpoint_type": "batch", "trigger": "scheduled", "approval": "none", "compute_size": "large"},
     "both": {"endpoint_type": "online_and_batch", "monitor_type": "custom_data", "github_auth": "service_principal"},
 }
-# The core `az` commands that documents may name: the slow test has the Azure CLI itself parse each.
+# The core `az` commands that documents may name; the slow test parses each with the Azure CLI.
 AZ = {
     "login",
     "keyvault secret set --vault-name VAULT --name github-dispatch-token --file FILE",
@@ -82,7 +82,7 @@ def test_commands_of_uv_in_a_projects_workflows_can_be_typed(project, pytestconf
         "docker compose up",
     ],
 )
-def test_a_command_that_cannot_be_typed_is_found(line, pytestconfig):
+def test_an_invalid_command_is_found(line, pytestconfig):
     assert wrong(list(simple(line)), pytestconfig._parser)
 
 
@@ -101,7 +101,7 @@ def test_the_azure_cli_accepts_the_commands_in_documents():
 
 @cache
 def said() -> list[str]:
-    """Every text that a project's own code and settings hold, what is filled in shown as `…`."""
+    """Return every string in the project's own code and settings, with `…` for inserted values."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "template").glob(".pre-commit-config.yaml")]
     for path in (ROOT / "template").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -112,23 +112,23 @@ def said() -> list[str]:
     return texts
 
 
-def test_each_sentence_of_mlops_in_the_troubleshooting_is_one_it_says():
+def test_each_message_of_mlops_in_the_troubleshooting_exists():
     text = (ROOT / "template" / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    ours, _, others = text.partition("## Azure says")
-    quoted = re.findall(r"^> (.+)$", ours + others.partition("## Git and pre-commit say")[2], re.MULTILINE)
+    ours, _, others = text.partition("## Messages from Azure")
+    quoted = re.findall(r"^> (.+)$", ours + others.partition("## Messages from git and pre-commit")[2], re.MULTILINE)
     assert len(quoted) > 20
-    # pre-commit-hooks says this one.
+    # This message is from pre-commit-hooks.
     quoted.remove("Merge conflict string")
     assert [sentence for sentence in quoted if not any(_says(text, sentence) for text in said())] == []
 
 
 def _says(text: str, sentence: str) -> bool:
-    """Whether the parts of a sentence that stay the same stand in a text, one after the other."""
+    """Return whether the constant parts of a message appear in a text, in this order."""
     parts = [re.escape(part) for part in sentence.split("…") if part.strip()]
     return re.search(".*?".join(parts), text, re.DOTALL) is not None
 
 
-def test_each_thing_that_the_costs_page_stops_is_one_that_the_project_makes(project):
+def test_each_resource_that_the_costs_page_stops_belongs_to_the_project(project):
     page = (project / "docs" / "costs.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^az ml [\w-]+ \w+ --name (\S+)", page, re.MULTILINE))
     made = {
@@ -140,7 +140,7 @@ def test_each_thing_that_the_costs_page_stops_is_one_that_the_project_makes(proj
     assert named == made
 
 
-def test_what_the_costs_page_removes_is_what_teardown_removes(project):
+def test_the_costs_page_removes_the_same_as_teardown(project):
     page = (project / "docs" / "costs.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^uv run mlops (teardown .* --dry-run)$", page, re.MULTILINE)
     done = mlops(project, *shlex.split(line))

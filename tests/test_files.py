@@ -1,4 +1,4 @@
-"""Files and folders are replaced as a whole, whoever else writes and whenever a command is killed."""
+"""Files and folders are replaced as a whole, with concurrent writers and whenever a command is killed."""
 
 import os
 import stat
@@ -29,7 +29,7 @@ def entries(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir())
 
 
-# The mode of a file
+# File modes
 
 
 @pytest.fixture
@@ -59,12 +59,12 @@ def test_file_that_exists_keeps_its_mode(tmp_path, umask):
     assert (mode(file), file.read_text()) == (0o664, "a: 2\n")
 
 
-def test_private_file_is_nobody_elses(tmp_path):
+def test_private_file_is_readable_by_its_owner_only(tmp_path):
     write_json(tmp_path / "token.json", {"token": "t"}, private=True)
     assert mode(tmp_path / "token.json") == 0o600
 
 
-# A kill
+# Kills
 
 KILLED = """
 import os, sys
@@ -94,14 +94,14 @@ def test_kill_at_any_rename_leaves_the_old_folder_or_the_new(tmp_path, renames):
     assert entries(target.parent) == ["target"]
 
 
-def test_next_replacement_puts_an_interrupted_one_right(tmp_path):
+def test_next_replacement_repairs_an_interrupted_one(tmp_path):
     folder(tmp_path / "place" / ".target.old", "old")
     replace_folder(folder(tmp_path / "new", "new"), tmp_path / "place" / "target")
     assert (tmp_path / "place" / "target" / "content").read_text() == "new"
     assert entries(tmp_path / "place") == ["target"]
 
 
-# Several at once
+# Concurrent commands
 
 REPEATED = """
 import sys
@@ -114,7 +114,7 @@ for number in range(40):
 """
 
 
-def test_commands_that_write_one_table_at_once_leave_a_whole_one(tmp_path):
+def test_concurrent_commands_that_write_one_table_leave_a_complete_table(tmp_path):
     table = tmp_path / "data" / "labelled"
     command = [sys.executable, "-c", REPEATED, str(table)]
     writers = [

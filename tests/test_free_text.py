@@ -1,4 +1,4 @@
-"""Free text is refused by the questions, or carried unchanged into a project that passes every validator."""
+"""Free text is rejected by the questions, or rendered unchanged into a project that passes every validator."""
 
 import json
 import tomllib
@@ -19,7 +19,7 @@ from variants.snippets import environment
 
 EXAMPLES = 30
 ANY = st.text(max_size=60)
-# Texts that mean something to YAML, Jinja, a shell or a terminal.
+# Texts with a meaning in YAML, Jinja, a shell or a terminal.
 TRICKY = st.sampled_from(
     [
         'Says "yes": 100 % \\ {{ no template }} #1 🚀',
@@ -48,7 +48,7 @@ COLUMNS = st.lists(ANY | WORDS, max_size=4, unique=True)
 
 
 def cron_field(lowest, highest):
-    """A field of a cron line, in every form that GitHub knows."""
+    """Return a strategy for a field of a cron expression, in every form that GitHub supports."""
     one = st.integers(lowest, highest).map(str)
     several = st.lists(one, min_size=2, max_size=3).map(",".join)
     span = st.tuples(st.integers(lowest, lowest + 2), st.integers(lowest + 2, highest)).map("{0[0]}-{0[1]}".format)
@@ -62,7 +62,7 @@ REGIONS = ["eastus", "eastus2", "northeurope", "swedencentral", "uksouth", "west
 OWN = {"dataset": "custom"}
 EXISTING = {"workspace": "existing"}
 
-# For every question without choices: texts it could be answered with, right or all but right, and where it is asked.
+# For every question without choices: valid and almost valid texts, and the condition under which it is asked.
 TEXTS = {
     "data_path": (st.from_regex(r"\A(data/)?[\w .äß-]{1,20}\.(csv|parquet)\Z") | ANY, OWN),
     "target_column": (ANY | WORDS, OWN),
@@ -95,13 +95,13 @@ def proof(tmp_path_factory):
 
 
 def ask(template, answers, destination):
-    """The answers and computed values that Copier's own questions come to.
+    """Return the answers and computed values from Copier's own questions.
 
     Raises:
-        ValueError: an answer is refused.
+        ValueError: an answer is rejected.
     """
     worker = Worker(str(template), destination, data=answers, defaults=True, quiet=True, unsafe=False)
-    # Copier reads and compiles the questions for every copy anew: that would take longer than to answer them.
+    # Copier reads and compiles the questions for every copy, which would take longer than answering them.
     vars(worker).update(template=_reader(template).template, jinja_env=environment(template))
     worker._ask()
     return worker.answers.combined
@@ -113,7 +113,7 @@ def _reader(template):
 
 
 def leaves(value):
-    """Every text and number in a parsed document, keys among them."""
+    """Yield every text and number in a parsed document, including keys."""
     if isinstance(value, dict):
         value = [*value.keys(), *value.values()]
     if isinstance(value, list):
@@ -131,23 +131,23 @@ PARSERS = {
 
 @cache
 def said_by(suffix, content):
-    """Every text and number that a document holds, once it is parsed; few of a project's change with one answer."""
+    """Return every text and number in a document; cached, because few documents change with one answer."""
     return frozenset(leaves(PARSERS[suffix](content))) if suffix in PARSERS else frozenset()
 
 
 def said(files):
-    """Every text and number that a project's documents hold."""
+    """Return every text and number in a project's documents."""
     return frozenset().union(*(said_by(PurePosixPath(path).suffix, content) for path, content in files.items()))
 
 
-def test_every_question_without_choices_is_tried():
+def test_every_question_without_choices_is_tested():
     assert TEXTS.keys() == {name for name, details in questions().items() if name not in questionnaire().with_choices}
 
 
-# The same texts in every default run, lest they stop a change that is not about them; --slow draws new ones.
+# Every default run uses the same texts, so that they do not fail an unrelated change; --slow draws new ones.
 @pytest.mark.parametrize("same", [pytest.param(True, id="same"), pytest.param(False, id="new", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("question", TEXTS)
-def test_free_text_is_refused_or_carried_unchanged(
+def test_free_text_is_refused_or_rendered_unchanged(
     question, same, template, renderer, proof, tmp_path, record_property
 ):
     texts, given_besides = TEXTS[question]
@@ -171,7 +171,7 @@ def test_free_text_is_refused_or_carried_unchanged(
             return
         files = renderer.files(values)
         found = proof.look_at(files)
-        # Nobody can tell a user's own brace from one that the template left.
+        # A user's own brace cannot be distinguished from an unrendered one.
         braces = {"{", "}"}.intersection(str(text))
         assert [what for what in found if not (braces and what.endswith(UNRENDERED))] == []
         changed = {path: content for path, content in files.items() if renderer.read_by(path)}

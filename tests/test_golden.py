@@ -1,8 +1,8 @@
-"""What Jinja makes of rendered projects, kept in tests/golden: a change of the template shows there what it does.
+"""Compares rendered projects with the copies in tests/golden, which show the effect of a change of the template.
 
-Static files are the same in every project, so a golden copy lists their paths and keeps the others.
+Static files are the same in every project, so a golden copy lists their paths and contains only the others.
 `uv run pytest tests/test_golden.py --update-golden` refreshes the copies. pyproject.toml takes the rendered projects'
-dependencies from here, so that they are pinned in one place only.
+dependencies from these copies, so that versions are pinned in one place only.
 """
 
 import shutil
@@ -39,14 +39,14 @@ PATHS = "paths.txt"
 
 
 def reduced(rendered):
-    """Leave out the files that are in the template as they stand, and add the list of all paths."""
+    """Remove the files that are identical in the template, and add the list of all paths."""
     static = contents(ROOT / "template")
     made = {path: content for path, content in rendered.items() if static.get(path) != content}
     return made | {PATHS: "".join(f"{path}\n" for path in sorted(rendered)).encode()}
 
 
 def golden(name):
-    """A golden copy as git sees it: a file that the rendered project itself ignores is not part of it."""
+    """Return a golden copy without the files that the rendered project ignores."""
     folder = GOLDEN / name
     files = [ROOT / path for path in working_files() if folder in (ROOT / path).parents]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

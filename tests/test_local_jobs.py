@@ -1,4 +1,4 @@
-"""Jobs of the emulator: what became of one whose process is gone, and where its outputs are."""
+"""Tests the emulator's jobs: the status of a job without its process, and the path of its outputs."""
 
 import json
 import os
@@ -93,7 +93,7 @@ def test_other_process_with_the_same_number_is_not_taken_for_it(client, arm, go_
     assert jobs.find(client, "job-1") is None
 
 
-def test_file_of_an_older_version_knows_the_number_only():
+def test_file_of_an_older_version_has_only_the_number():
     assert is_alive(os.getpid(), 0.0)
     assert not is_alive(2**22 + 1, 0.0)
 
@@ -158,7 +158,7 @@ def test_output_of_a_job_is_read_from_its_place(client, arm, tmp_path):
         jobs.download_output(client, "job-2", "gate", tmp_path / "there")
 
 
-def test_interrupt_of_the_command_alone_ends_its_steps_too(render):
+def test_interrupt_of_the_command_alone_stops_its_steps_too(render):
     """As an editor or a supervisor sends it: to the command and not to its children."""
     project = render()
     assert mlops(project, "data").code == 0

@@ -1,6 +1,6 @@
-"""Once around the default loop, by the README's first command; test_loops.py goes around those of other projects.
+"""Runs the default loop with the README's first command; test_loops.py runs those of other projects.
 
-The twelve ways in which such a loop fails to close are held here.
+The tests cover twelve reasons why such a loop may not close.
 """
 
 import json
@@ -19,7 +19,7 @@ from versions import commit_all
 
 STAGES = ["data", "train", "deploy", "quiet", "breach", "retrain", "redeploy", "quiet_again"]
 
-# What stands after a loop, asked of the client that `mlops` itself uses.
+# Prints the state after a loop, read with the client that `mlops` itself uses.
 SNAPSHOT = """
 import json, logging, warnings
 warnings.filterwarnings("ignore"); logging.disable(logging.WARNING)
@@ -61,10 +61,10 @@ def loop(project, *arguments):
 
 @pytest.fixture(scope="module")
 def first_command(tmp_path_factory):
-    """What the README's first command printed in a clone of this repository as it stands."""
+    """Return the output of the README's first command in a clone of the working tree."""
     clone = copy_working_files(tmp_path_factory.mktemp("fresh") / "clone")
     commit_all(clone)
-    # The project gets an environment of its own: one that is named here would get its packages and its Python.
+    # The project gets its own environment: an inherited one would get its packages and its Python.
     named = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "MLOPS_TARGET")
     fresh = {name: value for name, value in os.environ.items() if name not in named}
     done = subprocess.run(["bash", "-c", FIRST], cwd=clone, env=fresh, capture_output=True, text=True, check=False)
@@ -96,13 +96,13 @@ def test_readmes_first_command_ends_with_registered_models_and_their_metrics(fir
     assert "closed: " in said
 
 
-def test_loop_closes_through_every_stage(closed):
+def test_loop_completes_every_stage(closed):
     assert closed[1]["outcome"] == "closed"
     assert [stage["name"] for stage in closed[1]["stages"]] == STAGES
     assert {stage["status"] for stage in closed[1]["stages"]} == {"done"}
 
 
-def test_monitor_alerts_at_the_drift_not_before_it_and_not_after_the_redeployment(stages):
+def test_monitor_alerts_with_drift_but_not_before_it_and_not_after_the_redeployment(stages):
     assert [bool(stages[name]["facts"]["alerts"]) for name in ("quiet", "breach", "quiet_again")] == [
         False,
         True,
@@ -110,7 +110,7 @@ def test_monitor_alerts_at_the_drift_not_before_it_and_not_after_the_redeploymen
     ]
 
 
-def test_rows_sent_after_redeployment_drift_as_those_before(stages):
+def test_rows_after_redeployment_drift_like_those_before(stages):
     assert stages["quiet_again"]["facts"]["shifts"] == stages["breach"]["facts"]["shifts"] != []
 
 
@@ -134,7 +134,7 @@ def test_new_deployment_has_all_traffic(after):
     assert after["traffic"] == {"model-2": 100}
 
 
-def test_no_old_deployment_is_left_to_cost_money(after):
+def test_no_old_deployment_is_left(after):
     assert list(after["models"]) == ["model-2"]
 
 
@@ -153,7 +153,7 @@ def test_breach_arrives_as_a_status_change_that_carries_the_breach_tag(stages):
     assert all("azureml_modelmonitor_threshold_breached" in event["data"]["runTags"] for event in sent)
 
 
-def test_payload_decides_which_version_is_deployed(stages):
+def test_payload_determines_the_deployed_version(stages):
     for name in ("deploy", "redeploy"):
         posted = [hop["sent"] for hop in stages[name]["facts"]["hops"] if hop["hop"] == "GitHub"]
         assert [sent["client_payload"]["model_version"] for sent in posted] == [stages[name]["facts"]["version"]]
@@ -166,21 +166,21 @@ def test_several_signals_of_one_breach_start_one_retraining(stages, after):
     assert len([job for job in after["jobs"] if job.startswith("retrain-")]) == 1
 
 
-def test_retraining_has_the_newly_labelled_rows_on_top_of_the_old_ones(after, stages):
+def test_retraining_uses_old_and_newly_labelled_rows(after, stages):
     assert after["rows"][1] > after["rows"][0]
 
 
-def test_what_retraining_was_good_for_is_measured(stages):
+def test_benefit_of_the_retraining_is_measured(stages):
     assert stages["retrain"]["facts"]["gate"]["champion"] is not None
 
 
-def test_report_holds_its_pictures_itself(closed):
+def test_report_embeds_its_charts(closed):
     page = (closed[0] / ".azureml-local" / "loop.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
     assert not re.findall(r'(?:src|href)="https?:', page)
 
 
-def test_nothing_runs_on_after_the_loop(closed):
+def test_nothing_keeps_running_after_the_loop(closed):
     found = subprocess.run(["pgrep", "-fa", str(closed[0])], capture_output=True, text=True, check=False)
     assert found.stdout == ""
 
@@ -192,14 +192,14 @@ def test_loop_without_drift_ends_without_an_alert(render):
 
 
 @pytest.mark.slow
-def test_labels_that_are_noise_promote_nothing_and_the_monitor_goes_on_alerting(render):
+def test_noisy_labels_promote_nothing_and_the_monitor_keeps_alerting(render):
     project = render()
     done, result = loop(project, "--shift", "label_noise")
     assert (done.code, result["outcome"]) == (1, "retained"), done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_another_drift_after_a_closed_loop_is_an_alert_again(closed):
+def test_another_drift_after_a_closed_loop_alerts_again(closed):
     project, _ = closed
     _, result = loop(project, "--shift", "scale")
     stages = {stage["name"]: stage for stage in result["stages"]}
@@ -208,7 +208,7 @@ def test_another_drift_after_a_closed_loop_is_an_alert_again(closed):
 
 
 @pytest.mark.slow
-def test_loop_killed_in_each_stage_goes_on_and_closes(render):
+def test_loop_killed_in_each_stage_resumes_and_closes(render):
     project = render()
     for stage in STAGES:
         kill_in(project, stage)
@@ -218,7 +218,7 @@ def test_loop_killed_in_each_stage_goes_on_and_closes(render):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trigger", ["logic_app", "scheduled"])
-def test_loop_goes_on_after_a_retraining_whose_step_died(render, trigger):
+def test_loop_resumes_after_a_retraining_whose_step_died(render, trigger):
     project = render(trigger=trigger)
     kill_in(project, "retrain")
     step = project / "src" / "model" / "train.py"
@@ -234,7 +234,7 @@ def test_loop_goes_on_after_a_retraining_whose_step_died(render, trigger):
 
 
 @pytest.mark.slow
-def test_loop_whose_collector_is_broken_does_not_close(render):
+def test_loop_with_a_broken_collector_does_not_close(render):
     project = render()
     collection = project / "src" / "model" / "collection.py"
     text = collection.read_text(encoding="utf-8").replace("if self._inputs or self._outputs:", "if False:")

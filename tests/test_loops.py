@@ -1,4 +1,4 @@
-"""The loop closes in a covering set of projects: every pair of what decides how it goes. Runs with --loops."""
+"""The loop closes in a covering set of projects: every pair of answers that affect it. Runs with --loops."""
 
 import json
 from itertools import cycle
@@ -8,10 +8,10 @@ import pytest
 from projects import choices, mlops, questionnaire
 from variants.matrix import covering_pairs
 
-# What decides which processes the loop is made of; the other answers change what Azure is told.
+# Answers that decide about the processes of the loop; other answers change only settings on Azure.
 DECIDING = ("endpoint_type", "monitor_type", "trigger", "compute_target")
 COVERING = [{name: values[name] for name in DECIDING} for values in covering_pairs(questionnaire(), DECIDING)]
-# Every data set takes its turn.
+# Data sets take turns.
 PROJECTS = [
     answers | {"dataset": dataset} for answers, dataset in zip(COVERING, cycle(choices("dataset")), strict=False)
 ]
@@ -27,5 +27,5 @@ def test_loop_closes(answers, render, record_property):
     record_property(f"{'-'.join(answers.values())}: seconds for a loop", f"{done.seconds:.0f}")
 
 
-def test_every_data_set_goes_around():
+def test_every_data_set_is_used():
     assert {answers["dataset"] for answers in PROJECTS} == set(choices("dataset"))

@@ -27,7 +27,7 @@ needs_java = pytest.mark.skipif(not shutil.which("java"), reason="PySpark needs 
 
 
 def preprocess(tmp_path, start, end):
-    """Run the Spark component as a monitor does and return what it said and the rows it wrote."""
+    """Run the Spark component as a monitor does; return its output and the rows it wrote."""
     output = tmp_path / "output"
     arguments = {
         "data_window_start": start,
@@ -47,11 +47,11 @@ def preprocess(tmp_path, start, end):
         ("2026-11-20T09:00:00Z", "2026-11-20T10:00:00Z", "09:00-10:00"),
         pytest.param(
             *("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z", "10:00-11:00"),
-            marks=pytest.mark.slow,  # the cut-off line it is about is tried below, without Spark
+            marks=pytest.mark.slow,  # the cut-off line of this case is tested below, without Spark
         ),
     ],
 )
-def test_hour_becomes_the_rows_that_azures_preprocessor_makes(tmp_path, start, end, expected):
+def test_hour_becomes_the_same_rows_as_in_azures_preprocessor(tmp_path, start, end, expected):
     done, rows = preprocess(tmp_path, start, end)
     assert done.returncode == 0, done.stderr
     wanted = pd.DataFrame(EXPECTED[expected])
@@ -91,7 +91,7 @@ def test_line_that_was_cut_off_is_skipped_with_a_warning(capsys):
     assert "1 line(s) are cut off" in capsys.readouterr().err
 
 
-def test_rows_of_ones_own_need_no_envelope():
+def test_plain_rows_need_no_envelope():
     assert list(rows_of('{"a": 1, "b": {"c": [2]}}')) == [{"a": 1, "b": '{"c":[2]}'}]
 
 
@@ -129,13 +129,13 @@ def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
         ([signal("data_drift", WITHIN)], "NO ALERT"),
     ],
 )
-def test_the_last_line_says_what_the_run_as_a_whole_says(capsys, signals, last):
+def test_the_last_line_gives_the_result_of_the_whole_run(capsys, signals, last):
     show_monitor(monitor_run(*signals))
     refuse_unmeasured(monitor_run(*signals))
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 
-def test_signal_whose_alerts_are_off_says_so(capsys):
+def test_signal_with_disabled_alerts_is_marked(capsys):
     found = signal("data_drift", BEYOND, enabled=False)
     assert found.state is State.NO_ALERT
     show_monitor(monitor_run(found))

@@ -1,4 +1,4 @@
-"""The project's weekly look for a newer template: its own script, the real Copier, and a `gh` that takes notes."""
+"""Tests the project's weekly check for a newer template: its own script, the real Copier, and a fake `gh`."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def clone(tmp_path_factory):
 
 @pytest.fixture
 def look(clone, tmp_path):
-    """Runs the workflow's script in a project of a version; returns what an issue was opened with."""
+    """Run the workflow's script in a project of a version; return the arguments with which an issue was opened."""
     tools = {"gh": GH, "uvx": UVX.format(copier=Path(sys.executable).parent / "copier")}
     for name, script in tools.items():
         (tmp_path / name).write_text(script, encoding="utf-8")
@@ -44,7 +44,7 @@ def look(clone, tmp_path):
         (script,) = [step["run"] for step in workflow["jobs"]["check-update"]["steps"] if "run" in step]
         paths = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
         environment = os.environ | {"PATH": paths, "NOTES": str(notes), "OPEN": json.dumps(open_issues)}
-        # GitHub runs steps so.
+        # GitHub runs steps like this.
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
         done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -54,14 +54,14 @@ def look(clone, tmp_path):
 
 
 @pytest.mark.parametrize("version", released())
-def test_a_newer_version_opens_an_issue_that_names_it_and_the_way(version, look):
+def test_a_newer_version_opens_an_issue_with_the_command(version, look):
     opened = look(version)
     assert f"Template {NEXT} is out" in opened
     assert any("uvx 'copier>=9.19' update --defaults" in line for line in opened)
 
 
 @pytest.mark.parametrize("version", released())
-def test_an_issue_that_is_open_is_not_opened_again(version, look):
+def test_an_open_issue_is_not_opened_again(version, look):
     assert look(version, open_issues=1) == []
 
 

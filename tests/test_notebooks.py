@@ -1,4 +1,4 @@
-"""Five notebooks, from top to bottom and then again, by a real kernel and against the emulator."""
+"""Runs the five notebooks from top to bottom, twice, with a real kernel and the emulator."""
 
 import json
 import re
@@ -22,14 +22,14 @@ VARIANTS = {
     "advanced": {"monitor_type": "advanced", "dataset": "penguins", "compute_target": "cluster"},
     "custom_data": {"monitor_type": "custom_data"},
 }
-# What is not the same the second time, and why.
+# Cells with different output in the second run, and the reasons.
 GOES_ON = {
-    ("02", "gate-decision"): "the same rows again bring the same model, which is no better than itself",
+    ("02", "gate-decision"): "the same rows give the same model, which is not better than itself",
     ("05", "volumes-picture"): "the clock goes on",
     ("05", "monitor-trigger"): "each run of a monitor has a name of its own",
     ("05", "probe"): "it looks at the run of a monitor",
 }
-# The monitor's own figures of its window, beside those that the notebook computes of the same rows.
+# The monitor's own values for its window, and those that the notebook computes from the same rows.
 PROBE = """
 import json
 from datetime import datetime
@@ -57,7 +57,7 @@ TRACE = re.compile(rb"notebook|ipynb|jupyter|ipykernel|nbclient|mlops.notebooks"
     + [pytest.param(answers, id=name, marks=pytest.mark.slow) for name, answers in VARIANTS.items()],
 )
 def runs(request, render):
-    """A project after its notebooks were executed twice, and what came out each time."""
+    """Return a project after two runs of its notebooks, with the outputs of both."""
     project = render(**request.param)
     try:
         yield project, execute(project, {"05": PROBE}), execute(project, {"05": PROBE})
@@ -72,7 +72,7 @@ def test_each_takes_at_most_three_minutes(runs, record_property):
             assert executed.seconds < MOST_SECONDS
 
 
-def test_second_time_brings_the_same(runs):
+def test_second_run_has_the_same_output(runs):
     first, second = ({(name, cell): out for name in run for cell, out in run[name].outputs.items()} for run in runs[1:])
     assert [key for key in first if key not in GOES_ON and first[key] != second[key]] == []
     assert sum(bool(out) for key, out in first.items() if key not in GOES_ON) > 12
@@ -97,17 +97,17 @@ def test_explored_metrics_are_those_of_the_monitor(runs):
     assert [row[4] for row in probe["notebook"]] == [row[4] for row in probe["monitor"]]
 
 
-def test_calibrated_alarm_is_quiet_before_the_drift_and_rings_with_it(runs):
+def test_calibrated_signals_alert_with_the_drift_and_not_before(runs):
     alarms = json.loads(runs[1]["05"].text("probe").splitlines()[-1])["calibrated"]
     assert [alarms[day] for day in "12"] == ["quiet"] * 2
     assert "data_drift" in alarms["5"]
 
 
-def test_no_model_will_be_trained_on_rows_that_were_made_up(runs):
+def test_no_model_will_be_trained_on_synthetic_rows(runs):
     assert not (runs[0] / "data" / "awaiting_labels").exists()
 
 
-def test_what_is_drawn_is_shown_once(runs):
+def test_each_chart_is_shown_once(runs):
     cells = {cell: out for executed in runs[1].values() for cell, out in executed.outputs.items()}
     pictures = {name: out for name, out in cells.items() if name.endswith("-picture")}
     assert len(pictures) >= 5
@@ -125,7 +125,7 @@ def test_endpoint_can_be_stopped_for_good(runs):
     assert found.stdout == ""
 
 
-@pytest.mark.slow  # those of the default answers are tried with all their tests (test_own_tests.py)
+@pytest.mark.slow  # projects with the default answers are tested with all their tests (test_own_tests.py)
 @pytest.mark.parametrize("name", ["batch", "both"])
 def test_project_finds_its_own_notebooks_in_order(name, render):
     done = python(render(**VARIANTS[name]), "-m", "pytest", "tests/test_notebooks.py", "tests/test_exploring.py")
@@ -133,7 +133,7 @@ def test_project_finds_its_own_notebooks_in_order(name, render):
 
 
 @pytest.mark.parametrize("answers", [{}, VARIANTS["batch"], VARIANTS["advanced"]], ids=["online", "batch", "advanced"])
-def test_without_notebooks_there_is_no_trace_of_them(answers, render):
+def test_without_notebooks_nothing_refers_to_them(answers, render):
     files = contents(render(notebooks=False, **answers))
     assert b"notebooks: false" in files.pop(ANSWERS)
     assert [path for path, text in files.items() if TRACE.search(path.encode()) or TRACE.search(text)] == []
@@ -142,7 +142,7 @@ def test_without_notebooks_there_is_no_trace_of_them(answers, render):
 
 @pytest.mark.parametrize("endpoint_type", choices("endpoint_type"))
 class TestRendered:
-    def test_files_and_links_that_a_notebook_names_are_there(self, endpoint_type, render):
+    def test_files_and_links_that_a_notebook_names_exist(self, endpoint_type, render):
         project = render(endpoint_type=endpoint_type)
         for path, text in prose(project):
             named = re.findall(r"\]\((?!https:)([^)]+)\)", text)
@@ -155,7 +155,7 @@ class TestRendered:
         text = "".join(text for _, text in prose(render(endpoint_type=endpoint_type)))
         assert set(re.findall(r"`(?:uv run )?mlops (\w+)`", text)) <= known
 
-    def test_notebook_says_nothing_of_who_wrote_it(self, endpoint_type, render):
+    def test_notebook_does_not_mention_its_author(self, endpoint_type, render):
         for path in (render(endpoint_type=endpoint_type) / "notebooks").iterdir():
             notebook = json.loads(path.read_text(encoding="utf-8"))
             assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
@@ -169,7 +169,7 @@ class TestRendered:
 
 
 def prose(project):
-    """Each notebook and what it says between its code."""
+    """Return each notebook with its Markdown text."""
     for path in sorted((project / "notebooks").glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
         yield path, "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")

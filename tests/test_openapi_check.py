@@ -1,4 +1,4 @@
-"""The check against Azure's published API lets the SDK's requests pass and finds planted defects."""
+"""The check against Azure's published API accepts the SDK's requests and finds planted defects."""
 
 import copy
 import json
@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 
 from azure_process import environment
 from azureml_emulator.application import Emulator
+from checked_requests import answering
 from openapi_check import HOST, Checker
 
 KINDS = (
@@ -49,7 +50,7 @@ KINDS = (
 
 
 class Host:
-    """Stands for the process that keeps endpoints alive: this file asks for none."""
+    """Replaces the process that runs endpoints, which this file does not need."""
 
     address = "http://127.0.0.1:1"
 
@@ -61,9 +62,9 @@ class Host:
 
 
 def register_each_kind(client, arm, folder):
-    """Make one resource of each kind that this project writes, as the SDK does it."""
+    """Create one resource of each kind that this project writes, as the SDK does it."""
     data = client.data.create_or_update(Data(name="rows", version="1", type="uri_folder", path=str(folder / "rows")))
-    # The emulator's models come from jobs, and none runs here.
+    # The emulator's models come from jobs, and no job runs here.
     path = "models/m/versions/1"
     arm.documents.put(path, arm.models.named(path, "1", {"modelUri": data.path, "flavors": {}}))
     client.environments.create_or_update(Environment(name="e", version="1", image="mcr.microsoft.com/a:1"))
@@ -116,7 +117,7 @@ def register_each_kind(client, arm, folder):
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory):
-    """What the SDK sends when it makes one resource of each kind."""
+    """Return the SDK's requests when it creates one resource of each kind."""
     folder = tmp_path_factory.mktemp("azure")
     for name, content in {"rows/a.csv": "a\n1\n", "code/a.py": "print(1)\n"}.items():
         (folder / name).parent.mkdir()
@@ -128,7 +129,7 @@ def sent(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(emulator).items():
             patch.setenv(name, value)
-        with emulator.answering():
+        with answering(emulator):
             client = MLClient(DefaultAzureCredential(), here.subscription, here.group, here.name)
             register_each_kind(client, emulator.arm, folder)
     return emulator.requests
@@ -136,7 +137,7 @@ def sent(tmp_path_factory):
 
 @pytest.fixture
 def put(sent):
-    """The request that made a resource, with changes."""
+    """Return the request that created a resource, with changes."""
 
     def put(kind, change=None, **changes):
         request = next(one for one in sent if one.method == "PUT" and f"/{kind}/" in one.path and one.host == HOST)
@@ -148,12 +149,12 @@ def put(sent):
     return put
 
 
-def test_what_the_sdk_sends_passes(sent):
+def test_requests_of_the_sdk_pass(sent):
     checker = Checker()
     assert [problem for request in sent for problem in checker.problems(request)] == []
     written = {operation.split()[1] for operation in checker.checked if operation.startswith("PUT")}
     assert written == {f"workspaces/{kind}" for kind in KINDS}
-    # What is excused and never happens hides what happens one day.
+    # An exception that no request needs would hide a later error.
     assert checker.unneeded() == []
 
 
@@ -201,7 +202,7 @@ def test_defect_in_a_body_is_found(put, defect):
     assert Checker().problems(put(kind, change)) != []
 
 
-# What Azure's documents require, by kind; the way to a property of the body.
+# Required properties in Azure's documents, by kind, with their path in the body.
 MONITOR = "properties.action.monitorDefinition"
 REQUIRED = [
     "data: properties",
@@ -243,7 +244,7 @@ REQUIRED = [
 
 @pytest.mark.parametrize("wanted", REQUIRED)
 @pytest.mark.parametrize("defect", ["left out", "misspelt"])
-def test_required_property_is_missed(put, wanted, defect):
+def test_missing_required_property_is_found(put, wanted, defect):
     kind, _, way = wanted.partition(": ")
     *above, last = way.split(".")
 
@@ -258,7 +259,7 @@ def test_required_property_is_missed(put, wanted, defect):
 
 
 def listing(sent, kind, query):
-    """A request for a list of what a kind of resource holds, with these parameters."""
+    """Return a request for a list of a resource's children, with these parameters."""
     request = next(one for one in sent if one.method == "PUT" and f"/{kind}/" in one.path and one.host == HOST)
     path = request.path.rpartition("/")[0]
     return replace(request, method="GET", path=path, body=b"", query=request.query | query)
@@ -269,7 +270,7 @@ def listing(sent, kind, query):
     [("data", "listViewType"), ("data", "$tags"), ("codes", "hash"), ("models", "$orderBy"), ("jobs", "tag")]
     + [(kind, "$skip") for kind in ("data", "jobs", "schedules", "deployments")],
 )
-def test_parameter_of_a_list_is_known(sent, kind, name):
+def test_parameter_of_a_list_is_accepted(sent, kind, name):
     assert Checker().problems(listing(sent, kind, {name: "1"})) == []
 
 
@@ -277,12 +278,12 @@ def test_parameter_of_a_list_is_known(sent, kind, name):
     ("kind", "name"),
     [("data", "tags"), ("data", "listviewtype"), ("jobs", "$top"), ("models", "hash"), ("schedules", "$orderBy")],
 )
-def test_parameter_that_a_list_does_not_have_is_found(sent, kind, name):
+def test_unknown_parameter_of_a_list_is_found(sent, kind, name):
     (problem,) = Checker().problems(listing(sent, kind, {name: "1"}))
     assert f"there is no parameter {name}" in problem
 
 
-def test_parameter_of_a_request_that_is_no_list_is_found(put):
+def test_list_parameter_of_another_request_is_found(put):
     request = put("data")
     assert "no parameter force" in Checker().problems(replace(request, query=request.query | {"force": "true"}))[0]
 
@@ -306,7 +307,7 @@ def test_defect_in_an_upload_is_found(sent, changes, said):
     ("changes", "said"),
     [
         ({"method": "POST"}, "there is no"),
-        ({"method": "LOCK"}, "no such verb"),
+        ({"method": "LOCK"}, "the verb is not supported"),
         ({"query": {"api-version": "2019-01-01"}}, "API version is not known"),
         ({"query": {}}, "API version is not known"),
         ({"body": b"{"}, "not JSON"),
@@ -318,7 +319,7 @@ def test_defect_in_a_request_is_found(put, changes, said):
 
 
 @pytest.mark.parametrize("path", ["/datas/rows/versions/1", "/data/rows/version/1", "/data/rows//versions/1"])
-def test_address_that_does_not_exist_is_found(put, path):
+def test_unknown_address_is_found(put, path):
     request = put("data")
     wrong = request.path.partition("/data/")[0] + path
     assert Checker().problems(replace(request, path=wrong)) != []

@@ -1,4 +1,4 @@
-"""A rendered project's own tests pass from the first minute, train a model on the way, and leave nothing behind."""
+"""A new project's own tests pass, train a model, and leave nothing behind."""
 
 import json
 
@@ -7,19 +7,19 @@ import pytest
 from projects import contents, python, questionnaire
 from variants.matrix import covering_choices
 
-# Every choice is in one of them; the tasks of a table of one's own are for test_datasets.py.
+# The projects cover every choice; the tasks of a user's own table are in test_datasets.py.
 QUESTIONS = [name for name in questionnaire().with_choices if name != "task"]
 PROJECTS = {values["dataset"]: values for values in covering_choices(questionnaire(), QUESTIONS)}
-# The others only bring one more data set each, which test_datasets.py trains in every run.
+# The others only add one data set each, which test_datasets.py trains in every run.
 FEW = list(PROJECTS)[:3]
 RUNS = [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in PROJECTS]
-# Own tests take a sample of many rows, too few of flights to beat a guess beyond noise.
+# Own tests use a sample of large tables; for flights it is too small to beat the baseline beyond noise.
 WHOLE = [run for run, name in zip(RUNS, PROJECTS, strict=True) if name != "flights"]
 
 
 @pytest.fixture(scope="module")
 def run(request, render, tmp_path_factory):
-    """One project's own tests: how they ended, the project before and after, and where they worked."""
+    """The result of a project's own tests, the project before and after, and their working folder."""
     project = render(**questionnaire().asked(PROJECTS[request.param]))
     before, scratch = contents(project), tmp_path_factory.mktemp("own") / "scratch"
     done = python(project, "-B", "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={scratch}")
@@ -30,7 +30,7 @@ def taken(variants, names):
     return {(name, values[name]) for values in variants for name in names}
 
 
-def test_every_choice_is_in_a_project_and_in_every_run_all_but_some_data_sets():
+def test_projects_cover_every_choice_and_every_run_all_but_some_data_sets():
     offered = list(questionnaire().variants(branching=QUESTIONS))
     assert taken(PROJECTS.values(), QUESTIONS) == taken(offered, QUESTIONS)
     others = [name for name in QUESTIONS if name != "dataset"]

@@ -1,4 +1,4 @@
-"""The prompts, as somebody meets them in a terminal: a wrong answer is explained and asked again."""
+"""Runs the prompts in a terminal: a wrong answer is explained and asked again."""
 
 import io
 import os
@@ -13,13 +13,13 @@ from test_questions import NAME, REGION
 
 DOWN, UP, ENTER, CLEAR = "\x1b[B", "\x1b[A", "\r", "\x15"
 ASKED = {name: details for name, details in questions().items() if "when" not in details and "ask" not in details}
-# Questions whose field holds several lines end with Escape and Enter.
+# Multi-line questions end with Escape and Enter.
 END = "\x1b\r"
 
 
 @pytest.fixture(scope="module")
 def conversation(template, tmp_path_factory):
-    """One interactive `copier copy`: what the terminal showed, and the project."""
+    """Return the terminal's output of one interactive `copier copy`, and the project."""
     project = tmp_path_factory.mktemp("prompted") / "project"
     shown = io.StringIO()
     terminal = pexpect.spawn(
@@ -41,7 +41,7 @@ def conversation(template, tmp_path_factory):
     return shown.getvalue(), project
 
 
-# The second data set; wrong answers first, where a text is asked for.
+# Selects the second data set; text questions get wrong answers first.
 ANSWERED = {
     "dataset": [DOWN, ENTER],
     "project_name": [CLEAR, "../x", ENTER, CLEAR, "Tumours", ENTER],

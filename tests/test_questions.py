@@ -1,4 +1,4 @@
-"""Every question explains itself, and a wrong answer is refused with a sentence before anything is written."""
+"""Every question explains itself, and a wrong answer is rejected with a sentence before anything is written."""
 
 import subprocess
 import sys
@@ -78,11 +78,11 @@ WRONG = [
     ({"dataset": "custom", "numerical_columns": {"temperature": 1}}, COLUMNS),
     ({"dataset": "custom", "numerical_columns": 5}, COLUMNS),
     ({"dataset": "custom", "numerical_columns": [1, 2]}, COLUMN),
-    ({"dataset": "custom", "numerical_columns": ["temperature", "temperature"]}, "stands in the list twice"),
+    ({"dataset": "custom", "numerical_columns": ["temperature", "temperature"]}, "is in the list twice"),
     ({"dataset": "custom", "numerical_columns": ["temperature", "failed"]}, ONCE),
     ({"dataset": "custom", "categorical_columns": ["plant", "temperature"]}, ONCE),
     ({"dataset": "custom", "categorical_columns": ["plant", ""]}, COLUMN),
-    ({"dataset": "custom", "numerical_columns": [], "categorical_columns": []}, "at least one column to learn from"),
+    ({"dataset": "custom", "numerical_columns": [], "categorical_columns": []}, "at least one feature"),
 ]
 
 FREE_TEXT = [name for name in questions() if name not in questionnaire().with_choices]
@@ -105,7 +105,7 @@ def test_free_text_is_validated(name):
 
 
 @pytest.mark.parametrize("name", FREE_TEXT)
-def test_every_validator_is_tried_with_a_wrong_answer(name):
+def test_every_validator_is_tested_with_a_wrong_answer(name):
     assert any(name in answers for answers, _ in WRONG)
 
 
@@ -130,7 +130,7 @@ def test_unknown_question_is_an_error(render):
         render(compute_sise="small")
 
 
-def test_computed_value_is_no_question(render):
+def test_computed_value_is_not_a_question(render):
     with pytest.raises(KeyError, match="asks no question project_slug"):
         render(project_slug="mine")
 

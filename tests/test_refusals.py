@@ -1,4 +1,4 @@
-"""What Azure's refusals are read as: each is raised by the real SDK out of a body that Azure is known to send."""
+"""Tests the classification of Azure's errors, each raised by the real SDK from a body that Azure sends."""
 
 import json
 import re
@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureml_emulator.identity import token
-from azureml_emulator.transport import Response, answered_by
+from azureml_emulator.transport import Response
+from checked_requests import answering
 from mlops.errors import RunFailedError
 from mlops.refusals.explain import explained, is_missing, is_passing, refusal_of
 from mlops.refusals.refused import Kind, Refusal, clean
@@ -82,7 +83,7 @@ def read_blob(_):
 
 
 def raised(ask, status, text, **headers):
-    """What a call of the SDK raises if this is the answer to everything."""
+    """Return the error of an SDK call if this is the answer to every request."""
 
     def answer(request):
         kind = (
@@ -96,7 +97,7 @@ def raised(ask, status, text, **headers):
 
 
 def caught(ask, answer):
-    with answered_by(answer):
+    with answering(answer):
         client = MLClient(Credential(), SUBSCRIPTION, GROUP, WORKSPACE, enable_telemetry=False)
         with pytest.raises(Exception) as error:
             ask(client)
@@ -158,31 +159,31 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_what_does_not_exist_is_missing(name):
+def test_error_about_the_resource_itself_means_missing(name):
     ask, text = MISSING[name]
     assert is_missing(raised(ask, 404, text))
 
 
 @pytest.mark.parametrize("ask", [get_environment, get_job, list_data, list_models, get_endpoint, get_schedule])
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_what_lies_above_or_beside_is_not_missing(name, ask):
+def test_error_about_a_parent_or_sibling_does_not_mean_missing(name, ask):
     error = raised(ask, 404, ELSEWHERE[name])
     assert not is_missing(error)
     assert_sentence(str(explained(error)))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 405, 409, 410, 412, 429, 500, 502, 503, 504])
-def test_other_refusals_never_mean_missing(status):
+def test_other_errors_never_mean_missing(status):
     assert not is_missing(raised(get_environment, status, body("ResourceNotFound", "was not found")))
 
 
-def test_missing_container_is_no_missing_blob():
+def test_missing_container_is_not_a_missing_blob():
     assert not is_missing(
         raised(read_blob, 404, storage("ContainerNotFound", "The specified container does not exist."))
     )
 
 
-def test_what_the_laptop_does_not_have_is_missing():
+def test_missing_on_the_laptop_means_missing():
     assert is_missing(ResourceNotFoundError("There is no job x."))
 
 
@@ -192,7 +193,7 @@ def assert_sentence(text):
     assert not re.search(r"\b(yet|None)\b|  ", text)
 
 
-# Status, body and what the sentence has to hold: the reason, the remedy, Azure's code.
+# Status, body, and parts of the sentence: reason, remedy, Azure's code.
 SAID = {
     "right on the workspace": (
         403,
@@ -452,18 +453,18 @@ def test_failed_sign_in_is_a_sentence(name):
     assert [part for part in parts if part not in said] == []
 
 
-def test_half_upload_names_the_command_that_removes_it():
+def test_interrupted_upload_names_the_command_that_removes_it():
     address = "PUT https://stdiabetes.blob.core.windows.net/azureml-1/LocalUpload/0f/labelled/MLTable"
     said = sentence(Refusal(Kind.ANSWER, "The specified blob already exists.", 409, ("BlobAlreadyExists",), address))
     assert "--account-name stdiabetes --source azureml-1 --pattern 'LocalUpload/0f/*'" in said
 
 
-def test_fault_of_this_project_is_no_refusal():
+def test_fault_of_this_project_is_not_a_refusal():
     for error in (KeyError("x"), AttributeError("y"), ValueError("z"), OSError("disk"), TypeError("t")):
         assert refusal_of(error) is None
 
 
-def test_fault_of_this_project_during_a_refusal_stays_one():
+def test_fault_of_this_project_during_a_refusal_stays_a_fault():
     try:
         try:
             raise ServiceRequestError("cut")
@@ -474,7 +475,7 @@ def test_fault_of_this_project_during_a_refusal_stays_one():
 
 
 def test_fault_of_the_sdk_while_it_reads_an_error_is_a_refusal():
-    """`validate_response` makes an error of 408 in a way that raises TypeError."""
+    """`validate_response` raises TypeError when it handles status 408."""
     from azure.ai.ml._utils._endpoint_utils import validate_response
 
     class Answer:
@@ -492,7 +493,7 @@ def test_fault_of_the_sdk_while_it_reads_an_error_is_a_refusal():
 @pytest.mark.parametrize(
     ("status", "passes"), [(401, True), (408, True), (429, True), (500, True), (403, False), (404, False)]
 )
-def test_only_what_may_pass_is_asked_again(status, passes):
+def test_only_temporary_errors_are_retried(status, passes):
     assert is_passing(raised(get_job, status, body("X", "x"))) == passes
 
 
@@ -510,7 +511,7 @@ CODES = st.sampled_from(
         ["", f"GET https://management.azure.com{SCOPE}/jobs/x?api-version=1", "PUT https://a.blob.core.windows.net/c/b"]
     ),
 )
-def test_every_refusal_is_one_line_that_ends(kind, message, status, codes, asked):
+def test_every_refusal_is_one_line_with_an_end(kind, message, status, codes, asked):
     said = sentence(Refusal(kind, message, status, codes, asked))
     assert len(said.splitlines()) == 1
     assert said.endswith(").")
@@ -525,13 +526,13 @@ def test_foreign_text_is_one_short_line(text):
 
 
 @given(st.text(max_size=200), st.lists(st.text(max_size=20), max_size=3).map(tuple), st.text(max_size=100))
-def test_any_body_can_be_asked_about(message, codes, asked):
+def test_any_body_can_be_classified(message, codes, asked):
     assert is_of_asked(codes, message, asked) in (True, False)
     missing(403, codes, message, asked)
 
 
 def test_tests_open_no_socket():
-    with answered_by(lambda request: Response(200)), pytest.raises(AssertionError):
+    with answering(lambda request: Response(200)), pytest.raises(AssertionError):
         socket.create_connection(("192.0.2.1", 443), timeout=1)
 
 

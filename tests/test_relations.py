@@ -1,4 +1,4 @@
-"""Each relation notices when one of the files that it is about no longer fits the others."""
+"""Each relation finds a planted defect between the files that it covers."""
 
 import pytest
 
@@ -49,13 +49,13 @@ DEFECTS = [
     ("steps_bind_what_their_components_declare", PIPELINE, "    outputs:\n", "    output:\n"),
     ("steps_bind_what_their_components_declare", PIPELINE, "${{parent.inputs.margin}}", "${{parent.inputs.margin}"),
     ("steps_bind_what_their_components_declare", PIPELINE, "split.outputs.holdout", "split.outputs.training"),
-    ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "--seed", "--seeds"),
-    ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "${{inputs.seed}}", "7"),
-    ("components_call_python_as_it_wants_to_be_called", "components/split.yml", "inputs.seed}}", "inputs.sead}}"),
-    ("components_call_python_as_it_wants_to_be_called", "components/train.yml", "model.train\n", "model.training\n"),
-    ("components_call_python_as_it_wants_to_be_called", "src/model/model_performance.py", GONE, GONE),
-    ("components_call_python_as_it_wants_to_be_called", "components/register.yml", "is_deterministic: false\n", ""),
-    ("components_call_python_as_it_wants_to_be_called", "components/model_performance.yml", "    mode: direct\n", ""),
+    ("components_call_python_with_its_options", "components/split.yml", "--seed", "--seeds"),
+    ("components_call_python_with_its_options", "components/split.yml", "${{inputs.seed}}", "7"),
+    ("components_call_python_with_its_options", "components/split.yml", "inputs.seed}}", "inputs.sead}}"),
+    ("components_call_python_with_its_options", "components/train.yml", "model.train\n", "model.training\n"),
+    ("components_call_python_with_its_options", "src/model/model_performance.py", GONE, GONE),
+    ("components_call_python_with_its_options", "components/register.yml", "is_deterministic: false\n", ""),
+    ("components_call_python_with_its_options", "components/model_performance.yml", "    mode: direct\n", ""),
     ("custom_signals_give_what_their_components_declare", MONITOR, "metric_name: error_rate", "metric_name: errors"),
     ("custom_signals_give_what_their_components_declare", MONITOR, "        ground_truth:\n", "        labels:\n"),
     (
@@ -108,21 +108,21 @@ DEFECTS = [
     ("imports_are_there", "src/model/collection.py", GONE, GONE),
     ("imports_are_there", "packages/azureml_metrics/src/azureml_metrics/drift.py", GONE, GONE),
     ("code_that_is_deployed_is_there", "src/score.py", GONE, GONE),
-    ("documents_name_files_that_are_there", "README.md", "`src/model/estimator.py`", "`src/model/estimators.py`"),
-    ("documents_name_files_that_are_there", "src/model/estimator.py", GONE, GONE),
-    ("documents_name_files_that_are_there", NOTEBOOK, "`pipelines/ci_pipeline.yml`", "`pipelines/cd_pipeline.yml`"),
-    ("links_lead_somewhere", "README.md", "## Test\n", "## Test\n\n[more](docs/nowhere.md)\n"),
-    ("links_lead_somewhere", "README.md", "## Test\n", "## Test\n\n[more](#nowhere)\n"),
-    ("links_lead_somewhere", "docs/costs.md", GONE, GONE),
-    ("links_lead_somewhere", NOTEBOOK, "(01-data.ipynb)", "(01-date.ipynb)"),
+    ("documents_name_existing_files", "README.md", "`src/model/estimator.py`", "`src/model/estimators.py`"),
+    ("documents_name_existing_files", "src/model/estimator.py", GONE, GONE),
+    ("documents_name_existing_files", NOTEBOOK, "`pipelines/ci_pipeline.yml`", "`pipelines/cd_pipeline.yml`"),
+    ("links_have_targets", "README.md", "## Test\n", "## Test\n\n[more](docs/nowhere.md)\n"),
+    ("links_have_targets", "README.md", "## Test\n", "## Test\n\n[more](#nowhere)\n"),
+    ("links_have_targets", "docs/costs.md", GONE, GONE),
+    ("links_have_targets", NOTEBOOK, "(01-data.ipynb)", "(01-date.ipynb)"),
     ("commands_are_those_of_mlops", "README.md", "uv run mlops loop", "uv run mlops circle"),
     ("commands_are_those_of_mlops", RETRAIN, "uv run mlops triage", "uv run mlops decide"),
     ("commands_are_those_of_mlops", DEPLOY, "mlops triage deploy", "mlops triage deployed"),
     ("commands_are_those_of_mlops", RETRAIN, "mlops retrain --job", "mlops retrain --run"),
-    ("documents_call_things_by_their_names", "README.md", "-n penguins-monitor", "-n penguins-monitors"),
-    ("documents_call_things_by_their_names", "docs/costs.md", "--name penguins-monitor", "--name monitor"),
-    ("documents_call_things_by_their_names", "README.md", "--confirm my-organization", "--confirm our-organization"),
-    ("documents_call_things_by_their_names", "infra/project.yml", "resource_group: ", "resource_group: x"),
+    ("documents_use_the_resources_names", "README.md", "-n penguins-monitor", "-n penguins-monitors"),
+    ("documents_use_the_resources_names", "docs/costs.md", "--name penguins-monitor", "--name monitor"),
+    ("documents_use_the_resources_names", "README.md", "--confirm my-organization", "--confirm our-organization"),
+    ("documents_use_the_resources_names", "infra/project.yml", "resource_group: ", "resource_group: x"),
     ("variables_are_set_by_bootstrap", RETRAIN, "vars.AZURE_RESOURCE_GROUP", "vars.RESOURCE_GROUP"),
     ("variables_are_set_by_bootstrap", RETRAIN, "secrets.AZURE_CREDENTIALS", "secrets.AZURE_LOGIN"),
     ("outputs_come_from_jobs_and_steps_that_are_there", RETRAIN, "id: triage", "id: decide"),
@@ -158,13 +158,13 @@ def found(name, files):
 
 
 @pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)
-def test_nothing_is_wrong_in_a_project_as_it_is_rendered(relation, project):
+def test_a_rendered_project_has_no_error(relation, project):
     assert relation.paths(frozenset(project))
     assert found(relation.name, project) == []
 
 
 @pytest.mark.parametrize(("relation", "path", "good", "bad"), DEFECTS)
-def test_a_defect_is_noticed(relation, path, good, bad, project):
+def test_a_defect_is_found(relation, path, good, bad, project):
     defective = {name: content for name, content in project.items() if name != path}
     if good is not GONE:
         text = project[path].decode()
@@ -173,5 +173,5 @@ def test_a_defect_is_noticed(relation, path, good, bad, project):
     assert found(relation, defective)
 
 
-def test_every_relation_is_tried_with_a_defect():
+def test_every_relation_is_tested_with_a_defect():
     assert {relation.name for relation in RELATIONS} == {defect[0] for defect in DEFECTS}

@@ -1,4 +1,4 @@
-"""The release script, run in a clone: it refuses what is not ready, and its changelog is what update tests read."""
+"""Runs the release script in a clone: it stops if a step is missing, and update tests can read its changelog."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def history(tmp_path_factory):
 
 @pytest.fixture
 def clone(history, tmp_path):
-    """A clone that is ready for a release, whatever is under way here."""
+    """Return a clone that is ready for a release, independent of local work."""
     folder = tmp_path / "clone"
     git(history, "clone", "-q", str(history), str(folder))
     git(folder, "config", "user.name", "test")
@@ -81,7 +81,7 @@ def undescribed(clone: Path) -> None:
         (uncommitted, "nothing uncommitted: commit"),
         (elsewhere, "on main: git switch main"),
         (tagged, "no such tag: choose a higher version"),
-        (undescribed, "changes are described: say under"),
+        (undescribed, "changes are described: describe the changes"),
     ],
     ids=["uncommitted", "elsewhere", "tagged", "undescribed"],
 )

@@ -1,4 +1,4 @@
-"""Retraining on Azure through the real SDK: rows that were scored meet the labels that came in, at few requests."""
+"""Tests retraining on Azure with the real SDK: scored rows are joined with new labels, with few requests."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 from azure_runs import run, verb
 
-# Run after `mlops data`: what endpoints collected in the last thirty days, with the production rows of the project. The
+# Runs after `mlops data`: endpoints have collected rows in the last thirty days, including the production rows. The
 # emulated storage is a folder, and the files are as the data collector writes them.
 COLLECTED = """
 import json
@@ -35,7 +35,7 @@ for day in range(days):
         file.write_text(json.dumps(record) + "\\n" + MORE)
 result = len(rows)
 """
-# What the project's own systems do: they know the labels, and register them as the next version of the asset.
+# Acts like the project's own systems: they know the labels, and register them as the next version of the asset.
 LABELLED = """
 import pandas as pd
 from mlops.data.assets import newest_version, read_asset, register_rows
@@ -51,7 +51,7 @@ new = usual_rows()[[contract.id_column, contract.target]]
 register_rows(client, LABELS, pd.concat([old, new], ignore_index=True))
 result = len(new)
 """
-# `mlops retrain` up to the training, which other tests are about.
+# Runs `mlops retrain` up to the training, which other tests cover.
 PREPARED = """
 import mlops.training.retrain as module
 from mlops.data.assets import newest_version, read_asset
@@ -89,7 +89,7 @@ def project(render):
 
 @pytest.fixture(scope="module")
 def with_data(project, tmp_path_factory):
-    """An emulated workspace after `mlops data`."""
+    """Return an emulated workspace after `mlops data`."""
     state = tmp_path_factory.mktemp("azure") / "state"
     (built,) = run(project, state, verb("data"))
     assert built.code == 0, built.said
@@ -102,7 +102,7 @@ def state(with_data, tmp_path):
 
 
 def prepared(project, state, *steps) -> dict:
-    """Retrain after these steps and return what came of it."""
+    """Retrain after these steps and return the result."""
     results = run(project, state, *steps, {"python": PREPARED})
     assert [result.code for result in results] == [0] * len(results), [result.said for result in results]
     return results[-1].result | {"sent": results[0].result, "stderr": results[-1].stderr}
@@ -119,17 +119,17 @@ def test_thirty_days_are_read_with_few_requests_and_every_row_is_trained_on(proj
     assert not [one for one in found["asked"] if "listSecrets" in one or "sig=" in one]
 
 
-def test_rows_of_a_retired_deployment_whose_labels_come_late_are_trained_on(project, state):
+def test_late_labels_of_a_retired_deployments_rows_are_used(project, state):
     found = prepared(project, state, collected(days=3, deployment="model-1", hours=200), LABELS_CAME_IN)
     assert (found["said"], found["rows"]) == ("", 301 + found["sent"])
 
 
-def test_rows_that_were_sent_a_moment_ago_count(project, state):
+def test_rows_that_were_just_sent_are_used(project, state):
     found = prepared(project, state, collected(days=1, hours=0), LABELS_CAME_IN)
     assert (found["said"], found["rows"]) == ("", 301 + found["sent"])
 
 
-def test_strange_records_are_skipped_and_the_others_trained_on(project, state):
+def test_strange_records_are_skipped_and_the_others_used(project, state):
     large = json.dumps({"specversion": "1.0", "correlationid": "x", "dataref": "azureml://somewhere"})
     found = prepared(project, state, collected(days=2, more=f"{large}\n[1]\n{{"), LABELS_CAME_IN)
     assert (found["said"], found["rows"]) == ("", 301 + found["sent"])
@@ -144,7 +144,7 @@ def test_window_without_labels_is_wrong_input(project, state):
     assert done.stderr.startswith("mlops: No new labels since the last training: retraining on the same rows would")
 
 
-def test_labels_that_are_simulated_on_the_laptop_are_not_delivered_on_azure(project, state):
+def test_simulated_labels_of_the_laptop_are_not_used_on_azure(project, state):
     awaiting = project / "data" / "awaiting_labels"
     shutil.copytree(project / "data" / "to_come", awaiting)
     try:
@@ -163,7 +163,7 @@ REFUSALS = {
 }
 
 
-def test_whatever_the_storage_answers_ends_in_one_sentence(project, state):
+def test_any_answer_of_the_storage_ends_with_one_sentence(project, state):
     refused = [verb("retrain", faults=[{"match": r"blob\.core", **fault}]) for fault in REFUSALS.values()]
     for done, case in zip(run(project, state, *refused), REFUSALS, strict=True):
         assert done.code == 1, (case, done.said)

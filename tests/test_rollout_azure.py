@@ -1,4 +1,4 @@
-"""Rollouts with the real SDK in front of an emulated Azure: whatever goes wrong, the old deployment serves."""
+"""Tests rollouts with the real SDK against an emulated Azure: after any fault, the old deployment serves."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from azure_runs import run, verb
 
 MODEL, OLD = "diabetes-model", "model-1"
 VERSIONS = 30
-# A version's files are those of the first, which the pipeline has trained and registered.
+# The files of each version are those of the first, which the pipeline has trained and registered.
 REGISTER = f"""
 from mlflow import MlflowClient
 registry = MlflowClient(emulator.arm.models.store.uri)
@@ -24,7 +24,7 @@ for number in range(1, {VERSIONS} + 2):
     facts = {{"dataType": "mltable", "dataUri": uri, "tags": {{}}, "isAnonymous": False, "isArchived": False}}
     emulator.arm.documents.put(path, emulator.arm.assets.named(path, str(number), facts))
 """
-# Deployments on a scripted server, waits that are no part of what is tested, and a version 1 that serves.
+# Deployments use a scripted server, waits are shortened, and version 1 serves.
 BEGIN = """
 import mlops.rollout.protocol, mlops.data.scoring
 from scripted_host import ScriptedHost
@@ -67,7 +67,7 @@ def settings(project, **values):
 
 @pytest.fixture(scope="module")
 def trained(render, tmp_path_factory):
-    """A project and its workspace, with thirty versions of a model and no endpoint."""
+    """Return a project and its workspace, with thirty versions of a model and no endpoint."""
     project, state = render(), tmp_path_factory.mktemp("azure") / "state"
     settings(project, watch_minutes=0.01, probes=6)
     deployment = project / "endpoints" / "online" / "deployment" / "deployment.yml"
@@ -90,7 +90,7 @@ def deploy(version, **more):
     return verb("deploy", "--version", str(version), **more)
 
 
-# What the new deployment answers to its requests, the first of which is the smoke test, and what is said of it.
+# The answers of the new deployment, the first to the smoke test, and the expected reason.
 UNFIT = {
     "an error as JSON": (["good", "good", "json:500"], "500: no such luck"),
     "an error as text": (["good", "good", "text:503"], "503: no healthy upstream"),
@@ -115,7 +115,7 @@ UNFIT = {
 
 @pytest.fixture(scope="module")
 def unfit(trained, tmp_path_factory):
-    """What came of one rollout after the other of versions that are unfit in different ways."""
+    """Return the results of successive rollouts of versions that are unfit in different ways."""
     steps = [deploy(1), python(LOOK)]
     for number, (answers, _) in enumerate(UNFIT.values(), 2):
         steps += [
@@ -129,7 +129,7 @@ def unfit(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_unfit_deployment_is_taken_back(unfit, name):
+def test_unfit_deployment_is_rolled_back(unfit, name):
     done, after = unfit[name]
     version = str(list(UNFIT).index(name) + 2)
     assert done.code == 1, done.said
@@ -138,7 +138,7 @@ def test_unfit_deployment_is_taken_back(unfit, name):
     assert after["traffic"] == {OLD: 100}
     assert after["deployments"] == [OLD]
     assert after["tags"][version] == "failed"
-    # Nothing was asked through Resource Manager or the SDK's own invoke.
+    # No probe used Resource Manager or the SDK's own invoke.
     assert done.requests.count("POST WS/onlineEndpoints/*/listKeys") <= 2
 
 
@@ -148,7 +148,7 @@ def refusal(status, code, message, **more):
 
 TRAFFIC, CREATION = r"PUT .*onlineEndpoints/[^/?]+\?", "PUT .*/deployments/"
 FORBIDDEN = refusal(403, "AuthorizationFailed", "The client does not have authorization to perform action")
-# What Azure does to a request, when, and what is said of it. The model is not to blame.
+# A fault of Azure, its position, and the expected message. The model is not to blame.
 REFUSALS = {
     "no right to change the traffic": {"match": TRAFFIC, **FORBIDDEN},
     "a conflict about the traffic": {
@@ -168,7 +168,7 @@ REFUSALS = {
 
 @pytest.fixture(scope="module")
 def refused(trained, tmp_path_factory):
-    """What came of one rollout after the other that Azure refused a part of, and at last of one that it let pass."""
+    """Return the results of successive rollouts that Azure partly refused, and of a last one without faults."""
     steps = [deploy(1), python(LOOK)]
     for number, fault in enumerate(REFUSALS.values(), 2):
         steps += [deploy(number, faults=[fault]), python(LOOK)]
@@ -179,7 +179,7 @@ def refused(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_refusal_is_a_sentence_and_no_fault_of_the_model(refused, name):
+def test_refusal_is_a_sentence_and_not_a_fault_of_the_model(refused, name):
     done, after = refused[name]
     assert done.code == 1, done.said
     assert "Traceback" not in done.said
@@ -196,13 +196,47 @@ def test_rollout_that_was_refused_succeeds_when_it_is_run_again(refused):
     assert after["tags"] == {"1": "deployed", "2": "deployed"}
 
 
-def test_every_request_is_one_of_azures_published_api(refused, unfit, watched):
-    results = [done for found in (refused, unfit, watched) for done, _ in found.values()]
-    assert [problem for done in results for problem in done.problems] == []
+# The connection to Resource Manager is cut from when the new deployment has its share until the SDK has given up.
+CUT_OFF = """
+import requests
+
+class CutOff:
+    def __init__(self, arm):
+        self.arm, self.left, self.is_shared = arm, 4, False
+
+    def __getattr__(self, name):
+        return getattr(self.arm, name)
+
+    def __call__(self, request):
+        if self.is_shared and self.left:
+            self.left -= 1
+            raise requests.exceptions.ConnectionError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
+        answer = self.arm(request)
+        self.is_shared |= request.method == "PUT" and b'"model-2": 10' in request.body
+        return answer
+
+emulator.arm = CutOff(emulator.arm)
+"""
+
+
+def test_connection_that_is_cut_while_the_traffic_is_shared_leaves_nothing_shared(trained, tmp_path_factory):
+    _, _, done, after, left = play(
+        trained,
+        tmp_path_factory,
+        deploy(1),
+        python(CUT_OFF),
+        deploy(2),
+        python(LOOK),
+        python("result = emulator.arm.left"),
+    )
+    assert left.result == 0
+    assert done.code == 1, done.said
+    assert (after.result["traffic"], after.result["deployments"]) == ({OLD: 100}, [OLD])
+    assert after.result["tags"] == {"1": "deployed"}
 
 
 SEEN = "emulator.arm.metrics.seen = {seen!r}\nemulator.arm.metrics.latency = {latency!r}"
-# What Azure Monitor says of the new deployment while it has its share, and how the rollout ends.
+# Azure Monitor's metrics of the new deployment while it has its share, and the result of the rollout.
 METRICS = {"match": "GET .*Insights"}
 WATCHED = {
     "nothing yet": ({}, None, {}, 0, "0 requests of callers, 0 failed"),
@@ -246,7 +280,7 @@ def test_callers_decide_while_the_new_deployment_has_its_share(watched, name):
     assert (after["deployments"][0] == f"model-{version}") is (code == 0)
 
 
-# A process that is killed at a request, as far as the endpoint is concerned: nothing that it sends later arrives.
+# Kills a process at a request: the endpoint gets none of its later requests.
 KILL = """
 import re, sys
 class Killed(BaseException):
@@ -269,7 +303,7 @@ KILLED = {
 
 @pytest.fixture(scope="module")
 def killed(trained, tmp_path_factory):
-    """What came of rollouts that were killed, each of them run again."""
+    """Return the results of rollouts that were killed and run again."""
     steps = [deploy(1), python(LOOK)]
     for number, match in enumerate(KILLED.values(), 2):
         steps += [
@@ -284,7 +318,7 @@ def killed(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", KILLED)
-def test_rollout_that_was_killed_goes_on(killed, name):
+def test_killed_rollout_resumes(killed, name):
     end, between, again, after = killed[name]
     version = str(list(KILLED).index(name) + 2)
     assert (end.code, "Killed" in end.stderr) == ("traceback", True), end.said
@@ -296,7 +330,7 @@ def test_rollout_that_was_killed_goes_on(killed, name):
 
 
 def test_version_with_all_traffic_is_neither_probed_nor_tagged_failed(trained, tmp_path_factory):
-    """Attack F1: both deployments exist, the newer one serves alone, and every probe of it would be too slow."""
+    """Both deployments exist, the newer one has all traffic, and every probe of it would be too slow."""
     leftover = [
         {"match": "DELETE .*/deployments/model-1", "status": 403, "json": {"error": {"code": "AuthorizationFailed"}}}
     ]
@@ -319,7 +353,7 @@ host = emulator.arm.online.host
 host.unauthorized, deployment = 0, host.deployments["model-1"]
 deployment.asked = 0
 """
-# What happens to the endpoint, and how `mlops invoke` ends.
+# A change of the endpoint, and the result of `mlops invoke`.
 INVOKED = {
     "all is well": ("deployment.script = ['good']", 0, "Sent 3 rows"),
     "rotated key": ("deployment.script = ['good']; host.unauthorized = 1", 0, "Sent 3 rows"),
@@ -346,7 +380,7 @@ NOT_FOUND = {
 
 @pytest.fixture(scope="module")
 def invoked(trained, tmp_path_factory):
-    """What came of `mlops invoke` before and after the first rollout, and of that rollout."""
+    """Return the results of `mlops invoke` before and after the first rollout, and of that rollout."""
     steps = [verb("invoke", "--rows", "3"), deploy(1), python(LOOK)]
     for prepare, _, _ in INVOKED.values():
         steps += [python(RESET + prepare), verb("invoke", "--rows", "3")]
@@ -361,19 +395,19 @@ def invoked(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", INVOKED)
-def test_invoke_says_what_the_endpoint_did(invoked, name):
+def test_invoke_reports_the_endpoints_error(invoked, name):
     _, code, said = INVOKED[name]
     assert invoked[name].code == code, invoked[name].said
     assert said in " ".join(invoked[name].said.split())
 
 
-def test_endpoint_that_does_not_exist_is_said(invoked):
+def test_missing_endpoint_is_reported(invoked):
     done = invoked["before"]
     assert (done.code, "yet: run `mlops deploy` first." in done.stderr) == (2, True), done.said
 
 
-def test_request_to_score_is_one_request(invoked):
-    """Not four, three of which ask Resource Manager: address and key are read once."""
+def test_scoring_sends_one_request(invoked):
+    """Not four, three of which go to Resource Manager: address and key are read once."""
     assert invoked["first"].code == 0, invoked["first"].said
     # The smoke test and six probes.
     assert invoked["looked"].result["requests"] == [[OLD, 200]] * 7
@@ -383,7 +417,7 @@ def test_request_to_score_is_one_request(invoked):
 
 
 @pytest.mark.parametrize("name", NOT_FOUND)
-def test_only_azures_own_not_found_means_that_there_is_no_version(invoked, name):
+def test_only_azures_own_not_found_means_a_missing_version(invoked, name):
     for done in invoked[name]:
         assert done.code == NOT_FOUND[name][1], done.said
         assert ("There is no model" in done.stderr) is (done.code == 2)

@@ -1,4 +1,4 @@
-"""The settings of a rollout in infra/project.yml: defaults for older projects, and a sentence for what is wrong."""
+"""Tests the settings of a rollout in infra/project.yml: defaults for older projects, and messages about errors."""
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ def project(render):
 
 @pytest.fixture
 def written(project, tmp_path):
-    """Write infra/project.yml with changes, and return the folder that holds it."""
+    """Write infra/project.yml with changes, and return its folder."""
 
     def write(change):
         content = yaml.safe_load((project / "infra" / "project.yml").read_text(encoding="utf-8"))
@@ -27,14 +27,14 @@ def written(project, tmp_path):
     return write
 
 
-def test_project_holds_the_defaults(project):
+def test_project_contains_the_defaults(project):
     assert load_settings(project).rollout == RolloutSettings()
 
 
 @pytest.mark.parametrize(
     "change", [lambda content: content.pop("rollout") and None, lambda content: content.update(rollout=None)]
 )
-def test_project_from_before_has_the_defaults(written, change):
+def test_older_project_has_the_defaults(written, change):
     assert load_settings(written(change)).rollout == RolloutSettings()
 
 
@@ -62,7 +62,7 @@ def test_settings_can_be_left_out_one_by_one(written):
         ("p95_milliseconds", float("inf"), "more than 0"),
     ],
 )  # fmt: skip
-def test_value_of_no_use_is_a_sentence(written, name, value, wanted):
+def test_useless_value_is_a_sentence(written, name, value, wanted):
     folder = written(lambda content: content["rollout"].update({name: value}))
     with pytest.raises(WrongInputError, match=rf"^infra/project.yml: rollout.{name} is .*; it must be {wanted}"):
         load_settings(folder)
@@ -82,12 +82,12 @@ def test_value_of_no_use_is_a_sentence(written, name, value, wanted):
         (lambda content: "a: [", "infra/project.yml is not YAML: "),
     ],
 )  # fmt: skip
-def test_file_that_is_wrong_is_a_sentence(written, change, said):
+def test_wrong_file_is_a_sentence(written, change, said):
     with pytest.raises(WrongInputError) as refused:
         load_settings(written(change))
     assert str(refused.value).startswith(said)
 
 
-def test_file_that_is_missing_is_a_sentence(tmp_path):
+def test_missing_file_is_a_sentence(tmp_path):
     with pytest.raises(WrongInputError, match=r"infra/project\.yml cannot be read: No such file"):
         load_settings(tmp_path)

@@ -1,4 +1,4 @@
-"""A rollout in every state: the deployment that serves is never deleted, and never loses its traffic to nobody."""
+"""Tests a rollout in every state: the serving deployment is never deleted, and its traffic never gets lost."""
 
 from itertools import product
 
@@ -37,7 +37,7 @@ def no_waiting(monkeypatch):
 
 
 def states(share):
-    """Every state of an endpoint with up to three deployments."""
+    """Yield every state of an endpoint with up to three deployments."""
     for conditions in product(("", "sound", "broken"), repeat=3):
         deployments = {name: condition for name, condition in zip((NEW, *OTHERS), conditions, strict=True) if condition}
         for traffic in SHARES:
@@ -46,7 +46,7 @@ def states(share):
 
 
 def check(make, unfit, fault, share):
-    """Run a rollout with a fault, then again without one, and hold both against what is promised."""
+    """Run a rollout with a fault, then again without one, and check both against the rules."""
     global tried
     tried += 1
     world = World(fault)
@@ -73,7 +73,7 @@ def check(make, unfit, fault, share):
     if fault and fault.kind in ("refused", "interrupted") and ended != "serves" and old and NEW in existed | before:
         serving = set(endpoint.serving())
         assert serving == {NEW} or serving <= set(old) or not endpoint.log, story
-    # Whoever runs it again gets there.
+    # The second run succeeds.
     world.fault, world.is_dead, endpoint.unfit = None, False, ""
     assert run(endpoint) == "serves", story
     assert world.violations == [], (story, endpoint.log)
@@ -90,8 +90,8 @@ def calls_of(make, unfit):
 
 
 @pytest.mark.parametrize("share", [10, None], ids=["online", "batch"])
-def test_no_state_and_no_fault_takes_the_serving_deployment_away(share, record_property):
-    """Every state, every step that can be unfit, and every fault at every call; then once more without a fault."""
+def test_no_state_and_no_fault_removes_the_serving_deployment(share, record_property):
+    """Try every state, every step that can be unfit, and every fault at every call; then run again without a fault."""
     global tried
     tried = 0
     for deployments, traffic in states(share):
@@ -153,8 +153,8 @@ def test_one_endpoint_switches_only_when_the_other_is_ready():
     assert (online.serving(), batch.serving()) == ({"model-1": 100}, {"model-1": 100})
 
 
-def test_rollout_that_another_runner_has_overtaken_does_no_harm():
-    """Version 3 has taken over and version 1 is gone, while version 2 waits for its own verdict."""
+def test_rollout_that_another_runner_has_overtaken_changes_nothing():
+    """Version 3 serves and version 1 is deleted, while version 2 still waits for its result."""
     endpoint = Simulated(World(), {"model-1": "sound"}, {"model-1": 100}, 10)
 
     def overtake():
@@ -167,7 +167,7 @@ def test_rollout_that_another_runner_has_overtaken_does_no_harm():
     assert endpoint.serving() == {NEW: 100}
 
 
-def test_first_rollout_creates_and_tests_before_anybody_is_sent_there():
+def test_first_rollout_creates_and_tests_before_any_traffic():
     endpoint = Simulated(World(), {}, {}, 10)
     assert run(endpoint) == "serves"
     assert endpoint.log == ["create", "test", "watch", f"give {{'{NEW}': 100}}"]
@@ -182,7 +182,7 @@ def test_next_version_shares_first_and_deletes_last():
 
 
 def test_version_with_all_traffic_only_loses_its_predecessors():
-    """What a rollout leaves that ended between all traffic and the last deletion."""
+    """The state after a rollout that ended between all traffic and the last deletion."""
     endpoint = Simulated(World(), {"model-1": "sound", NEW: "sound"}, {NEW: 100, "model-1": 0}, 10)
     endpoint.unfit = "watch"
     assert run(endpoint) == "serves"
@@ -194,7 +194,7 @@ def test_version_that_serves_alone_changes_nothing():
     assert forward(NEW, now).action is Action.NOTHING
 
 
-def test_failed_deployment_with_a_share_loses_it_before_it_is_made_anew():
+def test_failed_deployment_with_a_share_loses_it_before_it_is_created_again():
     endpoint = Simulated(World(), {"model-1": "sound", NEW: "broken"}, {"model-1": 90, NEW: 10}, 10)
     assert run(endpoint) == "serves"
     assert endpoint.log[:3] == ["give {'model-1': 100}", f"delete {NEW}", "create"]
@@ -205,7 +205,7 @@ def test_failed_deployment_with_a_share_loses_it_before_it_is_made_anew():
     st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 100), min_size=1, max_size=8),
     st.integers(1, 100),
 )
-def test_scaled_shares_add_up(shares, total):
+def test_scaled_shares_sum_to_100(shares, total):
     scaled = whole(shares, total)
     assert sum(scaled.values()) == (total if any(shares.values()) else 0)
     assert all(
@@ -213,6 +213,6 @@ def test_scaled_shares_add_up(shares, total):
     )
 
 
-def test_way_back_gives_each_what_it_had():
+def test_rollback_restores_every_share():
     now = Serving(frozenset({"a", "b", NEW}), traffic={"a": 54, "b": 36, NEW: 10})
     assert back(NEW, now, {"a": 60, "b": 40}, True).shares == {"a": 60, "b": 40}

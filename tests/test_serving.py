@@ -1,4 +1,4 @@
-"""This project's scoring: what online and batch deployments answer, collect and refuse, from their own YAML."""
+"""Tests this project's scoring: answers, collection and errors of online and batch deployments from their own YAML."""
 
 import json
 import math
@@ -17,14 +17,16 @@ from azure.ai.ml import (
     load_online_deployment,
     load_online_endpoint,
 )
+from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 from azure.ai.ml.entities._load_functions import load_model_batch_deployment
-from azure.ai.ml.exceptions import JobException
+from azure.ai.ml.exceptions import ValidationException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlops.local.client import LocalClient
 
-from azureml_emulator.host.collector import collected_folder
+from laptop import laptop
+from mlops.errors import RunFailedError
+from mlops.jobs.following import follow
 from model.contract import Contract, ContractError
 from model.serving import read_request
 from projects import choices, mlops, python
@@ -57,12 +59,17 @@ def project(render):
 
 
 @pytest.fixture(scope="module")
-def client(project):
-    client = LocalClient(project / ".azureml-local")
-    client.environments.create_or_update(load(project, "inference"))
-    client.environments.create_or_update(load(project, "training"))
-    yield client
-    client.close()
+def place(project):
+    place = laptop(project / ".azureml-local")
+    yield place
+    place.local.close()
+
+
+@pytest.fixture(scope="module")
+def client(place, project):
+    for name in ("inference", "training"):
+        place.client.environments.create_or_update(load(project, name))
+    return place.client
 
 
 def load(project, name):
@@ -73,7 +80,7 @@ def load(project, name):
 
 @pytest.fixture(scope="module")
 def online(project, client):
-    """The endpoint with one deployment from its own YAML, which has all traffic."""
+    """Return the endpoint with one deployment from its own YAML, which has all traffic."""
     endpoint = load_online_endpoint(project / "endpoints/online/endpoint/endpoint.yml")
     endpoint = client.online_endpoints.begin_create_or_update(endpoint).result()
     deployment = load_online_deployment(project / "endpoints/online/deployment/deployment.yml")
@@ -94,11 +101,16 @@ def ask(client, online):
     return ask
 
 
+def datastore(project) -> Path:
+    """The folder of the workspace's default datastore."""
+    return project / ".azureml-local" / "storage" / "azureml-blobstore-22222222"
+
+
 @pytest.fixture
-def collected(client, online):
+def collected(place, project, online):
     def collected(collection) -> list[dict]:
-        assert client.flush()
-        folder = collected_folder(client._state, online.name, "model-1") / collection
+        assert place.local.flush()
+        folder = datastore(project) / "modelDataCollector" / online.name / "model-1" / collection
         return [json.loads(line) for file in sorted(folder.rglob("*.jsonl")) for line in file.read_text().splitlines()]
 
     return collected
@@ -113,13 +125,13 @@ def test_split_form_and_records_get_the_same_answer_with_the_rows_identifiers(as
     assert split.json() == records.json() == {"predictions": ["Adelie"], "ids": ["a"]}
 
 
-def test_order_of_columns_and_columns_of_no_use_do_not_matter(ask):
+def test_order_of_columns_and_extra_columns_do_not_matter(ask):
     columns = ["more", *reversed(NAMES)]
     answer = ask(split_form(["of this", *reversed(["a", *ROW])], columns=columns))
     assert answer.json() == {"predictions": ["Adelie"], "ids": ["a"]}
 
 
-def test_missing_values_whole_numbers_and_numbers_as_text_are_fine(ask):
+def test_missing_values_whole_numbers_and_numbers_as_text_are_accepted(ask):
     answer = ask({"input_data": [RECORD | {"sex": None, "body_mass_g": None}, RECORD | {"body_mass_g": 3750}]})
     assert answer.json()["predictions"] == ["Adelie", "Adelie"]
     for identifier in (7, 7.0, "7", "7.0"):
@@ -127,7 +139,7 @@ def test_missing_values_whole_numbers_and_numbers_as_text_are_fine(ask):
         assert answer.json() == {"predictions": ["Adelie"], "ids": ["7"]}
 
 
-def test_many_rows_are_answered_as_the_model_itself_would(ask, project):
+def test_many_rows_get_the_models_own_predictions(ask, project):
     rows = pd.read_parquet(project / "data" / "production" / "rows.parquet")
     plain = rows[NAMES].astype(object).where(rows[NAMES].notna(), None)
     answer = ask(split_form(*plain.to_numpy().tolist())).json()
@@ -141,7 +153,7 @@ def test_many_rows_are_answered_as_the_model_itself_would(ask, project):
 
 def test_features_and_predictions_are_collected_under_one_correlation_id(ask, collected):
     ask(split_form(["one", *ROW], ["two", *ROW[:-1], None]))
-    # Records of earlier requests may come in later: each worker sends its own.
+    # Records of earlier requests may arrive later, because each worker sends its own.
     (outputs,) = (record for record in collected("model_outputs") if record["data"][0]["row_id"] == "one")
     (inputs,) = (record for record in collected("model_inputs") if record["correlationid"] == outputs["correlationid"])
     assert outputs["data"] == [
@@ -222,7 +234,7 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text
 
 @given(st.lists(st.fixed_dictionaries({"id": VALUES, "a": VALUES, "b": VALUES, "k": VALUES}), min_size=1, max_size=4))
 @settings(max_examples=400, deadline=None)
-def test_whatever_is_sent_is_refused_with_a_sentence_or_has_the_contracts_types(records):
+def test_any_request_is_refused_with_a_sentence_or_has_the_contracts_types(records):
     try:
         rows = read_request(json.dumps({"input_data": records}), CONTRACT)
     except ContractError as error:
@@ -240,7 +252,7 @@ def test_whatever_is_sent_is_refused_with_a_sentence_or_has_the_contracts_types(
 
 
 @pytest.mark.parametrize(("size", "kind"), [*product(choices("compute_size"), choices("endpoint_type"))])
-def test_every_file_loads_and_converts_and_only_what_is_asked_for_is_there(render, size, kind):
+def test_every_file_loads_and_converts_and_no_other_file_exists(render, size, kind):
     project = render(compute_size=size, endpoint_type=kind, project_name="A project whose name is a very long one")
     online, batch = project / "endpoints" / "online", project / "endpoints" / "batch"
     assert (project / "src" / "score.py").exists() == online.exists() == ("online" in kind)
@@ -270,15 +282,22 @@ def test_every_file_loads_and_converts_and_only_what_is_asked_for_is_there(rende
 
 @pytest.fixture(scope="module")
 def batch(project, client):
-    """The batch endpoint with one deployment from its own YAML as its default."""
+    """Return the batch endpoint with one deployment from its own YAML as its default."""
     definition = load_batch_endpoint(project / "endpoints/batch/endpoint/endpoint.yml")
     endpoint = client.batch_endpoints.begin_create_or_update(definition).result()
     with pytest.raises(ResourceNotFoundError, match="no default deployment"):
-        client.batch_endpoints.invoke(endpoint.name, input=Input(type="uri_folder", path=str(project)))
+        client.batch_endpoints.invoke(endpoint.name, input=Input(type="uri_folder", path=str(project / "resources")))
     deployment = load_model_batch_deployment(project / "endpoints/batch/deployment/deployment.yml")
     deployment = client.batch_deployments.begin_create_or_update(deployment).result()
     endpoint.defaults = {"deployment_name": deployment.name}
     return client.batch_endpoints.begin_create_or_update(endpoint).result()
+
+
+@pytest.fixture(autouse=True)
+def no_deployment_is_kept():
+    """The SDK sends the name of a deployment that was invoked with every later request of this process."""
+    yield
+    EndpointInvokeFields.DEFAULT_HEADER.pop(EndpointInvokeFields.MODEL_DEPLOYMENT, None)
 
 
 @pytest.fixture
@@ -288,7 +307,7 @@ def rows(project):
 
 @pytest.fixture
 def folder(rows, tmp_path):
-    """A file of each kind, twenty rows in each."""
+    """Return a file of each kind, with twenty rows each."""
     folder = tmp_path / "rows"
     folder.mkdir()
     rows[:20].to_json(folder / "a.jsonl", orient="records", lines=True)
@@ -301,46 +320,53 @@ def scored(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def run(client, batch, folder, **job):
+def run(client, batch, folder, **job) -> str:
+    """Score a folder on this machine, which the SDK uploads, and return the job's name."""
     name = client.batch_endpoints.invoke(batch.name, input=Input(type="uri_folder", path=str(folder)), **job).name
-    client.jobs.stream(name)
-    return client._state / "jobs" / name
+    follow(client, name)
+    return name
 
 
-def test_batch_scores_every_row_of_every_kind_of_file(client, batch, folder, rows, ask):
+def output(project, job) -> Path:
+    """The folder in which a job's rows are, unless its caller has chosen another."""
+    return datastore(project) / "azureml" / f"{job}-batchscoring" / "score"
+
+
+def test_batch_scores_every_row_of_every_kind_of_file(client, batch, folder, rows, ask, project):
     job = run(client, batch, folder)
-    lines = scored(job / "outputs" / "score" / "predictions.jsonl")
+    lines = scored(output(project, job) / "predictions.jsonl")
     assert [line["row_id"] for line in lines] == rows["row_id"].tolist()
     assert list(lines[0]) == ["row_id", *COLUMNS, "prediction"]
     online = ask({"input_data": [{key: value for key, value in line.items() if key in NAMES} for line in lines]})
     assert online.json()["predictions"] == [line["prediction"] for line in lines]
-    assert client.jobs.get(job.name).status == "Completed"
+    assert client.jobs.get(job).status == "Completed"
 
 
-def test_caller_chooses_where_the_output_goes(client, batch, folder):
-    address = "azureml://datastores/workspaceblobstore/paths/scored/2026/11/20/09"
+def test_caller_chooses_where_the_output_goes(client, batch, folder, project):
+    path = "scored/2026/11/20/09"
+    address = f"azureml://datastores/workspaceblobstore/paths/{path}"
     run(client, batch, folder, outputs={"score": Output(type="uri_folder", path=address)})
-    file = client.datastore.resolve(address) / "predictions.jsonl"
+    file = datastore(project) / path / "predictions.jsonl"
     assert len(scored(file)) == 60
     assert [path.name for path in file.parent.iterdir()] == ["predictions.jsonl"]
 
 
 @pytest.mark.parametrize("content", ["x,y\n1,2\n", "", "row_id\n"], ids=["other columns", "empty", "no rows"])
-def test_file_that_cannot_be_scored_fails_the_job_over_the_threshold(client, batch, folder, content):
+def test_file_that_cannot_be_scored_fails_the_job_above_the_threshold(client, batch, folder, content):
     (folder / "b2.csv").write_text(content)
-    with pytest.raises(JobException, match="1 of 4 files failed"):
+    with pytest.raises(RunFailedError, match="1 of 4 files failed"):
         run(client, batch, folder)
 
 
-def test_file_that_cannot_be_scored_costs_no_other_file_its_rows_under_the_threshold(client, batch, folder):
+def test_file_that_cannot_be_scored_does_not_affect_other_files_below_the_threshold(client, batch, folder, project):
     (folder / "b2.csv").write_text("x,y\n1,2\n")
     job = run(client, batch, folder, params_override=[{"error_threshold": 1}])
-    assert len(scored(job / "outputs" / "score" / "predictions.jsonl")) == 60
-    log = (job / "batchscoring" / "log.txt").read_text()
+    assert len(scored(output(project, job) / "predictions.jsonl")) == 60
+    log = (project / ".azureml-local" / "jobs" / job / "log.txt").read_text()
     assert "b2.csv cannot be scored" in log
     assert "Attempt 2 at b2.csv" in log, "retry_settings allow one more"
-    with pytest.raises(JobException, match="2 of 5 files failed"):
-        (folder / "d.txt").write_text("text")
+    (folder / "d.txt").write_text("text")
+    with pytest.raises(RunFailedError, match="2 of 5 files failed"):
         run(client, batch, folder, params_override=[{"error_threshold": 1}])
 
 
@@ -350,7 +376,7 @@ def test_default_deployment_must_exist_and_cannot_be_deleted(client, batch):
     endpoint = client.batch_endpoints.get(batch.name)
     assert endpoint.defaults.deployment_name == "model-1"
     endpoint.defaults = {"deployment_name": "model-7"}
-    with pytest.raises(HttpResponseError, match="no deployment model-7"):
+    with pytest.raises(HttpResponseError, match="deployment model-7 of "):
         client.batch_endpoints.begin_create_or_update(endpoint).result()
 
 
@@ -361,15 +387,16 @@ def test_named_deployment_scores_in_place_of_the_default(client, batch, project,
     client.batch_deployments.begin_create_or_update(deployment).result()
     assert [known.name for known in client.batch_deployments.list(batch.name)] == ["model-1", "model-2"]
     job = run(client, batch, folder, deployment_name="model-2")
-    assert [file.name for file in (job / "outputs" / "score").iterdir()] == ["second.jsonl"]
+    assert [file.name for file in output(project, job).iterdir()] == ["second.jsonl"]
     client.batch_deployments.begin_delete("model-2", batch.name).result()
-    with pytest.raises(ResourceNotFoundError):
+    with pytest.raises(ValidationException, match="model-2"):
         client.batch_endpoints.invoke(batch.name, deployment_name="model-2")
 
 
-def test_nothing_to_score_is_refused(client, batch, tmp_path):
+def test_empty_input_is_refused(client, batch):
+    nothing = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/nothing")
     with pytest.raises(ResourceNotFoundError, match="no files"):
-        client.batch_endpoints.invoke(batch.name, input=Input(type="uri_folder", path=str(tmp_path)))
+        client.batch_endpoints.invoke(batch.name, input=nothing)
     with pytest.raises(HttpResponseError, match="one input"):
         client.batch_endpoints.invoke(batch.name)
 
@@ -379,19 +406,18 @@ def test_second_process_finds_the_deployment(project, online):
 from mlops.workspace import connect
 client = connect()
 print(client.online_endpoints.get({online.name!r}).traffic)
-print(client.online_deployments.statistics("model-1", {online.name!r}).requests)
 """
     finished = python(project, "-W", "ignore", "-c", code)
     assert "{'model-1': 100}" in finished.stdout, finished.stderr
 
 
-def test_nothing_answered_is_lost_when_the_host_is_stopped_at_once(client, online, ask):
+def test_no_answered_request_is_lost_when_the_host_is_stopped_at_once(place, project, online, ask):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: ask(changed(row_id=f"last-{number}")), range(100)))
-    client.close()
+    place.local.close()
     answered = {identifier for answer in answers if answer.status_code == 200 for identifier in answer.json()["ids"]}
     assert len(answered) > 50
-    folder = collected_folder(client._state, online.name, "model-1")
+    folder = datastore(project) / "modelDataCollector" / online.name / "model-1"
     found = {name: {} for name in ("model_inputs", "model_outputs")}
     for name, known in found.items():
         for line in (line for file in (folder / name).rglob("*.jsonl") for line in file.read_text().splitlines()):

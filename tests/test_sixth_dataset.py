@@ -1,4 +1,4 @@
-"""A sixth data set takes one entry in one file: the one that CONTRIBUTING.md shows is put in and trained."""
+"""A sixth data set needs one entry in one file: the entry in CONTRIBUTING.md is added and trained."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ NAME = "tips"
 
 @pytest.fixture(scope="module")
 def extended(template, tmp_path_factory):
-    """The template with the entry that is shown, and nothing else changed."""
+    """Return the template with the entry from CONTRIBUTING.md, and no other change."""
     copy = shutil.copytree(template, tmp_path_factory.mktemp("sixth") / "template")
     catalogue = copy / CATALOGUE
     before, after = catalogue.read_text(encoding="utf-8").split("\n} %}\n", 1)
@@ -34,18 +34,18 @@ def project(extended, tmp_path_factory):
     return render_from(extended, tmp_path_factory.mktemp("rendered") / "project", dataset=NAME)
 
 
-def test_the_prompt_lists_it(extended):
+def test_the_prompt_lists_the_new_data_set(extended):
     offered = {values["dataset"] for values in Questionnaire(extended).variants(branching=["dataset"])}
     assert NAME in offered and len(offered) == 6
 
 
-def test_it_trains_a_better_model_than_a_guess(project):
+def test_the_new_data_set_trains_a_model_better_than_the_baseline(project):
     for verb, said in {"data": "", "train": "PROMOTE"}.items():
         done = mlops(project, verb)
         assert done.code == 0 and said in done.stdout, done.stdout + done.stderr
 
 
-def test_its_project_holds_the_files_of_any_other_and_no_more(extended, render, tmp_path):
+def test_the_new_project_has_the_same_files_as_others(extended, render, tmp_path):
     project = render_from(extended, tmp_path / "project", dataset=NAME)
     files, known = set(contents(project)), set(contents(render()))
     assert {path for path in known - files if not path.startswith("src/model/datasets/")} == set()

@@ -1,4 +1,4 @@
-"""A whole number is one code, however it is written: in training, in a request and in a file to be scored."""
+"""A whole number is the same code in every spelling: in training, in a request and in a file to score."""
 
 import json
 
@@ -28,12 +28,12 @@ ONE = ["1", 1, 1.0, 1e0, "1.0", "1.00", np.float32(1), np.int64(1)]
 
 
 @pytest.mark.parametrize("value", ONE, ids=repr)
-def test_one_is_spelled_in_one_way(value):
+def test_whole_number_has_one_spelling(value):
     assert spelled(value) == "1"
 
 
 @pytest.mark.parametrize("value", [value for value in ONE if not isinstance(value, np.generic)], ids=repr)
-def test_a_request_means_the_same_row_however_its_code_is_written(value):
+def test_a_request_means_the_same_row_in_any_spelling_of_its_code(value):
     as_objects = {"input_data": [{"row_id": "a", "age": 48, "code": value}]}
     as_table = {"input_data": {"columns": ["row_id", "age", "code"], "data": [["a", 48.0, value]]}}
     for request in (as_objects, as_table):
@@ -85,7 +85,7 @@ def test_any_whole_number_has_one_spelling(number):
 
 
 @given(st.text())
-def test_text_that_is_no_whole_number_stays_as_it_is(text):
+def test_text_that_is_not_a_whole_number_is_unchanged(text):
     if not text.replace(".", "").replace("-", "").isdecimal():
         assert spelled(text) == text
     assert spelled(spelled(text)) == spelled(text)

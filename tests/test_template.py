@@ -1,4 +1,4 @@
-"""What holds for the template: no trust asked for, plain Python, clean to ruff and mypy, nothing of this machine."""
+"""Rules for the template: no `--trust`, plain Python, clean for ruff and mypy, no path of this machine."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from mlops.cli import app
 from projects import ROOT, choices, contents, questionnaire, working_files
 
 TEMPLATE = ROOT / "template"
-# Every file of Python is there in one of them and not in another.
+# Together these projects contain every Python file, and each lacks some.
 TYPED = (
     {"notebooks": False},
     {"dataset": "custom", "endpoint_type": "batch", "trigger": "scheduled"},
@@ -31,7 +31,7 @@ def passes(folder, *command):
 
 
 def verbs(text):
-    """The `mlops` commands that a text tells its reader to type."""
+    """Return the `mlops` commands that a text tells its reader to type."""
     return set(re.findall(r"uv run mlops (\w+)", text))
 
 
@@ -39,7 +39,7 @@ KNOWN_VERBS = {command.name or command.callback.__name__ for command in app.regi
 
 
 @pytest.mark.parametrize("name", ["_tasks", "_migrations", "_jinja_extensions"])
-def test_template_asks_for_no_trust(name):
+def test_template_needs_no_trust(name):
     assert name not in questionnaire().settings
 
 
@@ -47,7 +47,7 @@ def test_python_is_never_a_jinja_template():
     assert [path for path in working_files() if path.name.endswith(".py.jinja")] == []
 
 
-def test_nothing_of_this_machine_is_rendered(project):
+def test_no_path_of_this_machine_is_rendered(project):
     files = contents(project) | {".copier-answers.yml": b""}
     assert [path for path, text in files.items() if str(ROOT).encode() in text or b"/home/" in text] == []
 
@@ -58,7 +58,7 @@ def test_sample_is_rendered_only_where_it_is_used(render):
     assert not (render() / "data").exists()
 
 
-def test_sample_is_what_its_script_writes():
+def test_sample_equals_the_output_of_its_script():
     assert SAMPLE.read_text(encoding="utf-8") == content()
 
 

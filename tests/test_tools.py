@@ -1,4 +1,4 @@
-"""A project as it is rendered passes its own commit hooks, all of them, with nothing downloaded."""
+"""A rendered project passes all of its own commit hooks, without downloads."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ def test_a_rendered_project_passes_its_commit_hooks(render, tmp_path):
         subprocess.run(command, cwd=project, check=True)
     here = {"UV_PROJECT_ENVIRONMENT": str(TOOLS.parent), "UV_NO_SYNC": "1", "PRE_COMMIT_HOME": str(tmp_path)}
     here |= {"MYPY_CACHE_DIR": str(ROOT / "template" / ".mypy_cache")}
-    # A proxy that is not there: whoever asks the network fails.
+    # A proxy that does not exist: network access fails.
     here |= {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     done = subprocess.run(
         [TOOLS / "pre-commit", "run", "--all-files"],

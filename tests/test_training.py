@@ -1,4 +1,4 @@
-"""The gate at work in one project: a weak model, a better one, and the better one again."""
+"""Tests the gate in one project: a weak model, a better model, and the better model again."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def estimator(project):
 
 @pytest.fixture(scope="module")
 def said(project):
-    """What `mlops train` said in each run."""
+    """Return the output of `mlops train` in each run."""
     ours = estimator(project).read_text(encoding="utf-8")
     finished = {}
     for run in RUNS:
@@ -79,7 +79,7 @@ def models(said, project):
     return list(laptop(project / ".azureml-local").client.models.list("breast-cancer-model"))
 
 
-def test_first_model_that_beats_a_guess_is_promoted(said):
+def test_first_model_that_beats_the_baseline_is_promoted(said):
     assert "PROMOTE: registered breast-cancer-model version 1" in said["weak"]
 
 
@@ -95,7 +95,7 @@ def test_metrics_are_shown(said, gates):
     assert all(f"{gates[run]['challenger']:.4g}" in said[run] for run in RUNS)
 
 
-def test_gate_names_its_reasons(gates):
+def test_gate_gives_its_reasons(gates):
     names = {"decision", "metric", "challenger", "champion", "baseline", "interval", "reasons"}
     assert all(set(gate) == names and gate["reasons"] for gate in gates.values())
 
@@ -119,7 +119,7 @@ def test_only_promoted_models_are_registered(models):
     assert [str(model.version) for model in models] == ["2", "1"]
 
 
-def test_registered_model_says_where_it_came_from(models, jobs, gates):
+def test_registered_model_records_its_origin(models, jobs, gates):
     newest, better = models[0].tags, gates["better"]
     assert (newest["metric"], newest["metric_value"]) == (better["metric"], repr(better["challenger"]))
     assert (newest["data_version"], newest["job"]) == ("1", jobs["better"])
@@ -141,8 +141,8 @@ def test_failing_step_is_named_with_the_end_of_its_log(project, said, tmp_path):
     estimator(copy).write_text(BROKEN, encoding="utf-8")
     done = mlops(copy, "train")
     assert done.code == 1
-    # A process that ends right after it has read Parquet is sometimes aborted by Arrow's threads: the code is then -6,
-    # and a line of theirs follows.
+    # Arrow's threads sometimes abort a process that ends right after reading Parquet: the code is then -6,
+    # and a line of these threads follows.
     assert "The step 'train' failed with exit code" in done.stderr
     assert "RuntimeError: no such luck" in done.stderr.splitlines()[-3:]
 

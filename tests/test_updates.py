@@ -1,6 +1,6 @@
-"""`copier update` from every version there was to the files as they stand: nothing is lost, nothing is left behind.
+"""Runs `copier update` from every released version to the working tree: nothing is lost, and no old file is left.
 
-Copier is asked without trust, as a user would: `copier update --defaults`, with `--data` where an answer changes.
+Copier runs without trust, as for a user: `copier update --defaults`, with `--data` if an answer changes.
 """
 
 import json
@@ -20,9 +20,9 @@ import yaml
 from projects import ANSWERS, ROOT, contents, without_origin
 from versions import NEXT, commit_all, git, released, tagged_clone
 
-# The user's own files, which no update touches.
+# The user's own files, which no update changes.
 OWN = ("src/model/estimator.py", "src/model/data.py", "data/")
-# Every data set, size, endpoint, monitor and trigger is in one of them.
+# Together these cover every data set, size, endpoint, monitor and trigger.
 PROJECTS = {
     "defaults": {},
     "own-file": {
@@ -45,7 +45,7 @@ PROJECTS = {
     },
     "penguins": {"dataset": "penguins"},
 }
-# The last only brings the last data set.
+# The last one only adds the last data set.
 RUNS = [
     pytest.param(answers, id=name, marks=[pytest.mark.slow] if name == "penguins" else [])
     for name, answers in PROJECTS.items()
@@ -68,7 +68,7 @@ def clone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    """Renders a project at a version, once for the same answers: to be looked at, never to be changed."""
+    """Return a project rendered at a version, cached by answers; callers must not change it."""
 
     @cache
     def rendered(template: Path, version: str, **answers) -> Path:
@@ -81,7 +81,7 @@ def rendered(tmp_path_factory):
 
 @pytest.fixture
 def start(clone, rendered, tmp_path):
-    """A project of a version, committed."""
+    """Return a committed project of a version."""
 
     def start(version: str, template: Path = clone, **answers) -> Path:
         project = shutil.copytree(rendered(template, version, **answers), tmp_path / "project")
@@ -93,7 +93,7 @@ def start(clone, rendered, tmp_path):
 
 @pytest.fixture
 def fresh(clone, rendered):
-    """A project of the files as they stand."""
+    """Return a project of the working tree."""
     return partial(rendered, clone, NEXT)
 
 
@@ -102,7 +102,7 @@ def update(project: Path, **answers) -> None:
 
 
 def files(project: Path) -> dict[str, bytes]:
-    """What an update has a hand in: neither git's own files, nor the user's, nor where the template was."""
+    """Return the files that an update may change: not git's, not the user's, and not the template's address."""
     kept = {path: content for path, content in contents(project).items() if not path.startswith((".git/", *OWN))}
     return without_origin(kept)
 
@@ -114,7 +114,7 @@ def write(path: Path, content: str) -> bytes:
 
 @pytest.mark.parametrize("answers", RUNS)
 @pytest.mark.parametrize("version", released())
-def test_an_unedited_project_becomes_what_a_fresh_render_is(version, answers, start, fresh):
+def test_an_unedited_project_becomes_equal_to_a_fresh_render(version, answers, start, fresh):
     project = start(version, **answers)
     own = {path: content for path, content in contents(project).items() if path.startswith(OWN)}
     update(project)
@@ -126,13 +126,13 @@ def test_an_unedited_project_becomes_what_a_fresh_render_is(version, answers, st
 
 @pytest.mark.parametrize("answers", FLIPS.values(), ids=FLIPS)
 @pytest.mark.parametrize("version", released())
-def test_another_answer_adds_and_removes_the_files_it_decides(version, answers, start, fresh):
+def test_another_answer_adds_and_removes_its_files(version, answers, start, fresh):
     project = start(version)
     update(project, **answers)
     assert files(project) == files(fresh(**answers))
 
 
-def test_answers_go_back_as_they_came(start, fresh):
+def test_restoring_an_answer_restores_the_project(start, fresh):
     project = start(NEXT)
     for answers in ({"trigger": "scheduled", "notebooks": False}, {"trigger": "logic_app", "notebooks": True}):
         copier.run_update(project, data=answers, defaults=True, overwrite=True, quiet=True, vcs_ref=NEXT)
@@ -166,14 +166,14 @@ def test_edits_elsewhere_are_merged(version, start):
     commit_all(project)
     update(project)
     assert workflow.read_text(encoding="utf-8").endswith(step)
-    # The template's pins and the user's version stand side by side.
+    # The template's pins and the user's version are on adjacent lines.
     assert 'version = "3.2.1"' in pins.read_text(encoding="utf-8")
     assert "nbclient==" in pins.read_text(encoding="utf-8")
     assert not (project / "mlops/files.py").exists() and (project / "mlops/ours.py").exists()
 
 
 @pytest.mark.parametrize("version", released())
-def test_a_conflict_is_announced_and_the_projects_pre_commit_refuses_it(version, start):
+def test_a_conflict_is_reported_and_the_projects_pre_commit_refuses_it(version, start):
     project = start(version)
     line = "Predicts target, notices drift and retrains itself."
     readme = project / "README.md"
@@ -184,13 +184,13 @@ def test_a_conflict_is_announced_and_the_projects_pre_commit_refuses_it(version,
         readme.read_text(encoding="utf-8").splitlines()
     )
     assert "UU README.md" in git(project, "status", "--porcelain").stdout
-    # Somebody who does not look adds everything and commits.
+    # A careless user adds everything and commits.
     git(project, "add", "--all")
     refused = hook(project, "--all-files")
     assert refused.returncode == 1 and "README.md:" in refused.stdout, refused.stdout + refused.stderr
 
 
-def test_the_projects_pre_commit_refuses_a_rejected_part(start):
+def test_the_projects_pre_commit_refuses_a_rejected_hunk(start):
     project = start(NEXT)
     write(project / "README.md.rej", "what could not be merged\n")
     git(project, "add", "--force", "--all")
@@ -199,7 +199,7 @@ def test_the_projects_pre_commit_refuses_a_rejected_part(start):
 
 
 def hook(project: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run the project's own pre-commit on what is staged, with the tools of the tests' own environment."""
+    """Run the project's own pre-commit on the staged files, with the tools of the tests' own environment."""
     tools = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SKIP": "ruff,ruff-format,mypy"}
     environment |= {"UV_PROJECT_ENVIRONMENT": str(tools.parent), "UV_NO_SYNC": "1"}
@@ -209,7 +209,7 @@ def hook(project: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("version", released())
-def test_a_removed_file_with_edits_is_found_and_brought_back_by_the_commands_that_are_printed(version, start, capfd):
+def test_a_removed_file_with_edits_is_found_and_restored_by_the_printed_commands(version, start, capfd):
     project = start(version)
     path = "infra/bridge/logic_app/workflow.json"
     edited = write(project / path, json.dumps({"ours": True}))
@@ -224,6 +224,36 @@ def test_a_removed_file_with_edits_is_found_and_brought_back_by_the_commands_tha
     assert (project / path).read_bytes() == edited
 
 
+def test_the_edit_of_a_file_that_moved_is_shown_by_the_commands_that_are_printed(start, capfd):
+    project, old, new = start("0.1.0"), "mlops/assets.py", "mlops/data/assets.py"
+    write(project / old, (project / old).read_text(encoding="utf-8") + "OURS = 1\n")
+    commit_all(project)
+    copier.run_update(project, defaults=True, overwrite=True)
+    assert (project / new).exists() and not (project / old).exists()
+    said = capfd.readouterr().err
+    assert old in said and new in said
+    lists, shows = (
+        next(line.strip() for line in said.splitlines() if line.strip().startswith(f"git {verb}"))
+        for verb in ("diff", "log")
+    )
+    assert old in subprocess.run(shlex.split(lists), cwd=project, capture_output=True, text=True).stdout.splitlines()
+    shown = subprocess.run(shlex.split(shows.replace("FILE", old)), cwd=project, capture_output=True, text=True).stdout
+    assert "+OURS = 1" in shown
+
+
+def test_files_that_git_ignores_are_not_overwritten(start):
+    project = start("0.1.0")
+    ignored = {path: f"// mine: {path}\n" for path in (".vscode/settings.json", ".devcontainer/devcontainer.json")}
+    ignore = project / ".gitignore"
+    write(ignore, ignore.read_text(encoding="utf-8") + ".vscode/\n.devcontainer/\n")
+    commit_all(project)
+    for path, text in ignored.items():
+        (project / path).parent.mkdir(exist_ok=True)
+        write(project / path, text)
+    update(project)
+    assert {path: (project / path).read_text(encoding="utf-8") for path in ignored} == ignored
+
+
 def test_an_update_of_uncommitted_work_is_refused(start):
     project = start(NEXT)
     write(project / "README.md", "Ours.\n")
@@ -234,7 +264,7 @@ def test_an_update_of_uncommitted_work_is_refused(start):
 
 @pytest.fixture(scope="module")
 def renamed(tmp_path_factory):
-    """The template with `location` renamed to `region`, by the words and the question of CONTRIBUTING.md."""
+    """Return the template with `location` renamed to `region`, as CONTRIBUTING.md describes it."""
     template = tagged_clone(tmp_path_factory.mktemp("renamed") / "template", tag=None)
     asked = template / "copier.yml"
     before, _, after = asked.read_text(encoding="utf-8").partition("\nlocation:\n")
@@ -256,6 +286,6 @@ def test_a_renamed_question_keeps_its_answer(version, renamed, start):
     assert b"northeurope" in (project / "infra/main.parameters.json").read_bytes()
 
 
-def test_a_renamed_question_is_answered_by_its_default_in_a_new_project(renamed, start):
+def test_a_renamed_question_has_its_own_default_in_a_new_project(renamed, start):
     answers = yaml.safe_load((start(NEXT, renamed) / ANSWERS).read_text(encoding="utf-8"))
     assert answers["region"] == "westeurope"

@@ -1,6 +1,6 @@
-"""Every project that the questions can render passes every validator, and its files agree with each other.
+"""Every possible project passes every validator, and its files agree with each other.
 
-The default run looks at the product of four questions and at every pair of choices; `--all-variants` at all there are.
+The default run checks the product of four questions and every pair of choices; `--all-variants` checks all projects.
 """
 
 import random
@@ -19,14 +19,14 @@ from variants.proof import Proof
 from variants.questionnaire import Questionnaire
 from variants.renderer import Renderer
 
-# Whole renders that are compared with what was worked out; every run takes others.
+# Complete renders to compare with the renderer's result; every run draws others.
 SAMPLE = 10
-# Questions whose answers stand in infra/project.yml, and the settings they are.
+# Questions with answers in infra/project.yml, and their settings.
 SETTINGS = {"github_repository": "repository", "github_auth": "authentication", "approval": "approval"}
 SETTINGS |= {
     name: name for name in ("trigger", "cool_down_hours", "location", "workspace", "resource_group", "workspace_name")
 }
-# A condition is tried where the files it is about stand: with these answers, unless it is asked for others.
+# A condition is tested with these answers, which include its files, unless it needs others.
 GIVEN = {"task": {"dataset": "custom"}}
 
 
@@ -45,7 +45,7 @@ def rows(variants):
 
 
 def rendered(values, render, destination):
-    """A project as `copier copy` writes it, without its answers, which are held equal to what was asked."""
+    """Return a project as `copier copy` writes it, without its answers, which are compared with the given ones."""
     files = contents(render(destination, **questionnaire().asked(values)))
     recorded = yaml.safe_load(files.pop(ANSWERS))
     assert {name: value for name, value in recorded.items() if name[0] != "_"} == questionnaire().asked(values)
@@ -53,13 +53,13 @@ def rendered(values, render, destination):
 
 
 def compare(sample, renderer, render, folder):
-    """Hold whole renders equal to what was worked out."""
+    """Compare complete renders with the renderer's result."""
     for number, values in enumerate(sample):
         assert rendered(values, render, folder / str(number)) == renderer.files(values), values
 
 
 def proof_of(variants, renderer, folder):
-    """The proof of some projects, and what is wrong in how many of them."""
+    """Return the proof of some projects, and the number of projects with each error."""
     proof, found = Proof(folder), Counter()
     for values in variants:
         files = renderer.files(values)
@@ -68,12 +68,12 @@ def proof_of(variants, renderer, folder):
     return proof, found
 
 
-def test_matrix_holds_the_product_of_the_four_questions(matrix):
+def test_matrix_contains_the_product_of_the_four_questions(matrix):
     product = {tuple(values[name] for name in FOUR) for values in questionnaire().variants()}
     assert product == {tuple(values[name] for name in FOUR) for values in matrix}
 
 
-def test_matrix_holds_every_pair_of_choices_that_go_together(matrix):
+def test_matrix_contains_every_possible_pair_of_choices(matrix):
     assert pairs(rows(questionnaire().variants())) == pairs(rows(matrix))
 
 
@@ -83,7 +83,7 @@ def test_every_project_of_the_matrix_passes_every_validator(matrix, renderer, tm
     assert found == {}
 
 
-def test_copier_renders_a_random_sample_as_it_was_worked_out(matrix, renderer, render, tmp_path, record_property):
+def test_copier_renders_a_random_sample_like_the_renderer(matrix, renderer, render, tmp_path, record_property):
     compare(random.sample(matrix, SAMPLE), renderer, render, tmp_path)
     record_property("whole renders compared", SAMPLE)
 
@@ -95,7 +95,7 @@ def test_every_choice_changes_what_is_rendered(question, renderer):
     assert len(projects) == len(offered) > 1
 
 
-def test_settings_are_what_was_answered(matrix, renderer):
+def test_settings_equal_the_answers(matrix, renderer):
     for values in matrix:
         settings = yaml.safe_load(renderer.files(values)["infra/project.yml"])
         said = settings | settings["github"] | settings["azure"]
@@ -108,7 +108,7 @@ def test_every_condition_decides_about_a_file(pattern, renderer, matrix):
     assert any(fnmatchcase(file, pattern) for file in without)
 
 
-def test_a_new_choice_is_in_the_matrix_at_once_and_fails_as_long_as_no_file_knows_it(tmp_path):
+def test_a_new_choice_is_in_the_matrix_at_once_and_fails_until_files_support_it(tmp_path):
     template = shutil.copytree(projects.template(), tmp_path / "template")
     asked = (template / "copier.yml").read_text(encoding="utf-8")
     known = '    "scheduled: '
@@ -123,13 +123,13 @@ def test_a_new_choice_is_in_the_matrix_at_once_and_fails_as_long_as_no_file_know
 
 
 @pytest.mark.all_variants
-def test_every_project_there_can_be_passes_every_validator(renderer, tmp_path, record_property):
+def test_every_possible_project_passes_every_validator(renderer, tmp_path, record_property):
     proof, found = proof_of(questionnaire().variants(), renderer, tmp_path)
     record_property("all there can be", str(proof))
     assert found == {}
 
 
 @pytest.mark.all_variants
-def test_copier_renders_a_random_sample_of_all_as_it_was_worked_out(renderer, render, tmp_path, record_property):
+def test_copier_renders_a_random_sample_of_all_projects_like_the_renderer(renderer, render, tmp_path, record_property):
     compare(random.sample(list(questionnaire().variants()), 12 * SAMPLE), renderer, render, tmp_path)
     record_property("whole renders of all projects compared", 12 * SAMPLE)

@@ -1,4 +1,4 @@
-"""What answers change in workflows, and this repository's own; test_variants.py checks those of every variant."""
+"""Tests the effect of answers on workflows, and this repository's own; test_variants.py checks every variant."""
 
 import pytest
 import yaml
@@ -26,7 +26,7 @@ def test_approval_gates_what_changes_azure(render, approval, gated):
 
 
 @pytest.mark.parametrize("path", OWN)
-def test_nothing_is_found_in_this_repositorys_own_workflows(path):
+def test_this_repositorys_own_workflows_have_no_error(path):
     assert problems(ROOT, [path]) == []
 
 

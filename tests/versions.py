@@ -1,4 +1,4 @@
-"""Clones of this repository's history with every version tagged, as `copier update` needs them."""
+"""Clones of this repository's history with every version tagged, for tests of `copier update`."""
 
 import re
 import subprocess
@@ -13,13 +13,13 @@ NEXT = "1000.0"
 
 
 def released() -> dict[str, str]:
-    """Every version in the changelog and the commit it is."""
+    """Return every version in the changelog with its commit."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     return {version: commit for version, _, commit in SECTION.findall(text)}
 
 
 def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    """Run git as a test's own user, away from the settings of this machine."""
+    """Run git as a test user, without the settings of this machine."""
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
     return subprocess.run(
         ["git", *identity, *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=check
@@ -27,7 +27,7 @@ def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.Complet
 
 
 def commit_all(folder: Path, message: str = "work") -> None:
-    """Commit everything in a folder, made a repository if it is none."""
+    """Commit everything in a folder; the folder is made a repository if it is not one."""
     if not (folder / ".git").exists():
         git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "--all")
@@ -35,9 +35,9 @@ def commit_all(folder: Path, message: str = "work") -> None:
 
 
 def tagged_clone(folder: Path, tag: str | None = NEXT) -> Path:
-    """Clone the history into a folder, the files as they stand committed on top, and tag every version.
+    """Clone the history into a folder, commit the working tree on top, and tag every version.
 
-    A clone without the commits of the changelog fails the tests that need them, and says what to do.
+    If the commits of the changelog are missing, the tests that need them fail with a remedy.
     """
     for commit in released().values():
         if git(ROOT, "cat-file", "-e", f"{commit}^{{commit}}", check=False).returncode:

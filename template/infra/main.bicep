@@ -1,19 +1,19 @@
-// The workspace with all it needs, or the one you have; who may use it; the budget. What carries events to GitHub is
-// deployed after it, from bridge/, because Event Grid calls the bridge while it is being subscribed.
+// Creates a workspace with its resources, or uses an existing one; assigns roles and sets the budget. The bridge to
+// GitHub is deployed afterwards, from bridge/, because Event Grid calls the bridge when a subscription is created.
 targetScope = 'resourceGroup'
 
 param location string
 
-@description('create makes a workspace; existing uses the one of this name in this resource group.')
+@description('create creates a workspace; existing uses the workspace of this name in this resource group.')
 @allowed(['create', 'existing'])
 param workspace string
 param workspaceName string
 param identityName string
 param registryName string
 
-@description('For the workspace, for undelivered events and for the function; not made if none of them is.')
+@description('For the workspace, undelivered events and the function; not created if none of them exists.')
 param storageName string
-@description('Holds the token for GitHub; the workspace, if made, keeps its own secrets there too.')
+@description('Contains the token for GitHub and the secrets of a created workspace.')
 param vaultName string
 
 @allowed(['logic_app', 'function', 'scheduled'])
@@ -25,11 +25,11 @@ param clusterName string
 param vmSize string
 param maxNodes int
 
-@description('Who trains and deploys: the object ID of the identity that workflows sign in with. Empty for none.')
+@description('The object ID of the identity with which workflows train and deploy. Empty for none.')
 param githubPrincipalId string = ''
 
 param monthlyBudget int
-@description('A budget starts on the first day of a month and keeps that day for good.')
+@description('A budget starts on the first day of a month; the start cannot be changed later.')
 param budgetStart string
 param contactEmails array
 

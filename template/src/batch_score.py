@@ -1,4 +1,4 @@
-"""What a batch deployment runs: `init` once a worker, then `run` for each mini-batch of files."""
+"""Scoring script of a batch deployment: `init` runs once per worker, `run` for each mini-batch of files."""
 
 import json
 from pathlib import Path
@@ -23,11 +23,11 @@ def init() -> None:
 def run(mini_batch: list[str]) -> list[str]:
     """Score files of rows and return one line of JSON for each row: identifier, features, prediction.
 
-    A file that cannot be scored fails its mini-batch. To return what the others gave would hide it: Azure counts a
-    file as failed if there are fewer results than files, and each of the others gives a result for every row.
+    A file that cannot be scored fails its mini-batch. Returning the results of the other files would hide the failure:
+    Azure counts a file as failed if there are fewer results than files, and the other files give one result per row.
 
     Raises:
-        ContractError: a file cannot be scored; the message names it and says why.
+        ContractError: a file cannot be scored; the message names the file and the reason.
     """
     return [line for path in mini_batch for line in _score(Path(path))]
 
@@ -44,7 +44,7 @@ def _score(path: Path) -> list[str]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """Read a file of rows; codes stay as they are written."""
+    """Read a file of rows; codes keep their spelling."""
     kind = path.suffix.lower()
     if kind == ".parquet":
         return pd.read_parquet(path)
@@ -54,4 +54,4 @@ def _read(path: Path) -> pd.DataFrame:
     if kind in (".jsonl", ".json"):
         with path.open(encoding="utf-8") as lines:
             return pd.DataFrame([json.loads(line) for line in lines if line.strip()], dtype=object)
-    raise ContractError("it is no .jsonl, .csv or .parquet file.")
+    raise ContractError("it is not a .jsonl, .csv or .parquet file.")

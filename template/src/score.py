@@ -1,4 +1,4 @@
-"""What an online deployment runs: Azure's inference server calls `init` once a worker and `run` for each request."""
+"""Scoring script of an online deployment: Azure's inference server calls `init` once per worker, `run` per request."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def init() -> None:
 
 
 def run(body: str) -> dict[str, Any] | AMLResponse:
-    """Answer a request: predictions with the rows' identifiers, or 400 and one sentence that says what is wrong."""
+    """Answer a request with predictions and the rows' identifiers, or with status 400 and an error message."""
     try:
         rows = read_request(body, contract)
     except ContractError as error:

@@ -1,4 +1,4 @@
-"""What the tests share. They work on a copy: the project's own data and state stay as they are."""
+"""Shared fixtures. Tests work on a copy and do not change the project's own data and state."""
 
 import os
 import shutil
@@ -14,9 +14,9 @@ from model.contract import Contract, check_labelled, load_contract
 from model.data import load_rows
 
 ENOUGH = 3000
-"""Rows that are enough to try everything with."""
+"""Number of rows that is sufficient for the tests."""
 
-READS_SAMPLE = '''"""Stands in for the project's own `load_rows`: the same rows, or as many as are enough."""
+READS_SAMPLE = '''"""Replaces the project's own `load_rows`: returns the same rows, or a sample."""
 
 from pathlib import Path
 
@@ -35,14 +35,14 @@ def contract() -> Contract:
 
 @pytest.fixture(scope="session")
 def rows(contract) -> pd.DataFrame:
-    """The project's own rows, read and checked as `mlops data` does, or as many as are enough."""
+    """The project's own rows, or a sample of them, read and checked as by `mlops data`."""
     own = check_labelled(load_rows(contract), contract)
     return own.sample(min(len(own), ENOUGH), random_state=0).reset_index(drop=True)
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory, rows) -> Path:
-    """A copy of this project whose data are `rows`."""
+    """A copy of this project with `rows` as its data."""
     copy = tmp_path_factory.mktemp("copy") / "project"
     shutil.copytree(ROOT, copy, ignore=_unneeded)
     rows.to_parquet(copy / "src" / "model" / "rows.parquet")
@@ -51,7 +51,7 @@ def project(tmp_path_factory, rows) -> Path:
 
 
 def _unneeded(folder: str, names: list[str]) -> list[str]:
-    """Data, state, environments and caches are left where they are."""
+    """Return the data, state, environments and caches, which are not copied."""
     is_root = Path(folder) == ROOT
     return [name for name in names if name.startswith(".") or name == "__pycache__" or (is_root and name == "data")]
 

@@ -1,4 +1,4 @@
-"""The project's rows keep `contract.yml`, and rows that do not are refused with a sentence."""
+"""The project's rows match `contract.yml`, and other rows are rejected with an error message."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ def test_numbers_are_floats_and_codes_are_text(rows, contract):
     assert all(rows[column].dropna().map(type).eq(str).all() for column in contract.categorical)
 
 
-def test_identifiers_tell_rows_apart(rows, contract):
+def test_identifiers_are_unique(rows, contract):
     assert rows[contract.id_column].is_unique
 
 
@@ -39,7 +39,7 @@ def test_word_among_numbers_is_refused(rows, contract):
 
 
 def test_repeated_identifier_is_refused(rows, contract):
-    with pytest.raises(ContractError, match="it must tell rows apart"):
+    with pytest.raises(ContractError, match="identifiers must be unique"):
         check_labelled(pd.concat([rows, rows.head(1)]), contract)
 
 
@@ -51,15 +51,15 @@ def test_table_without_rows_is_refused(rows, contract):
 @pytest.mark.parametrize(
     ("good", "bad", "sentence"),
     [
-        ("task: ", "task: [", "is no YAML: .* line"),
-        ("task: ", "tusk: ", "does not say task"),
+        ("task: ", "task: [", "is not valid YAML: .* line"),
+        ("task: ", "tusk: ", "has no key task"),
         ("task: ", "task: no", "choose regression, binary_classification"),
-        ("target:\n  column: ", "target:\n  column: # ", "None is no name of a column"),
-        ("target:\n  column: ", "target: x\nother:\n  column: ", "not laid out as it was"),
+        ("target:\n  column: ", "target:\n  column: # ", "None is not a column name"),
+        ("target:\n  column: ", "target: x\nother:\n  column: ", "has a wrong structure"),
         ("source: ", "source: /", "write it as module:function"),
     ],
 )
-def test_contract_that_cannot_be_kept_is_refused(good, bad, sentence, tmp_path):
+def test_invalid_contract_is_refused(good, bad, sentence, tmp_path):
     text = CONTRACT.read_text(encoding="utf-8")
     assert good in text
     (tmp_path / "contract.yml").write_text(text.replace(good, bad), encoding="utf-8")
@@ -74,13 +74,13 @@ def test_contract_that_names_a_column_twice_is_refused(contract, tmp_path):
         load_contract(tmp_path / "contract.yml")
 
 
-def test_contract_that_is_not_there_is_asked_for(tmp_path):
+def test_missing_contract_is_reported(tmp_path):
     with pytest.raises(ContractError, match="git restore"):
         load_contract(tmp_path / "contract.yml")
 
 
 @pytest.mark.parametrize("source", ["model.datasets.nowhere:load", "nowhere:load", "model.contract:nothing"])
-def test_source_that_is_not_there_is_no_source(source):
+def test_missing_source_is_not_a_source(source):
     assert not assets._is_there(source)
 
 

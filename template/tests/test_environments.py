@@ -1,4 +1,4 @@
-"""One set of versions: what runs on Azure is what runs on the laptop."""
+"""Azure and the laptop use the same package versions."""
 
 import tomllib
 
@@ -25,10 +25,10 @@ def test_conda_python_is_the_oldest_the_project_runs_on():
     assert PROJECT["requires-python"].startswith(f">={python.removeprefix('python=')},")
 
 
-def test_packages_a_model_asks_for_are_in_its_environment():
+def test_packages_that_a_model_requires_are_in_its_environment():
     assert set(PACKAGES) <= {pin.partition("==")[0] for pin in PINS}
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
-def test_environment_is_one_azure_accepts(path):
+def test_environment_is_valid_for_azure(path):
     assert load_environment(path)._to_rest_object()

@@ -1,4 +1,4 @@
-"""Days of synthetic production, and what is to be seen in them."""
+"""Tests of the notebooks' synthetic days of production, their metrics and charts."""
 
 import math
 from itertools import count
@@ -19,7 +19,7 @@ from model.split import REPEAT
 
 @pytest.fixture
 def usual(rows, monkeypatch):
-    """The project's rows in the place of production's, and visits that are counted in memory."""
+    """Use the project's rows as production rows, and count windows in memory."""
     visits = count(1)
     monkeypatch.setattr(days, "usual_rows", lambda: rows)
     monkeypatch.setattr(days, "next_visit", lambda: next(visits))
@@ -28,7 +28,7 @@ def usual(rows, monkeypatch):
 
 @pytest.fixture
 def scored(usual, contract):
-    """Two usual days and a drifted one, as they are collected; the labels stand for predictions."""
+    """Two usual days and a drifted one, as collected, with labels as predictions."""
     feature = days.features_by_weight(contract)[0]
     drift = Drift(feature, amount=3.0 if feature in contract.numerical else 1.0, first=2, full=2)
     parts = [production_day(contract, day, [drift]).assign(day=day) for day in range(3)]
@@ -49,7 +49,7 @@ def test_drift_grows_from_its_first_day_to_its_full_one():
     assert [Drift("any", 1.5, first=2, full=4).on(day) for day in range(1, 6)] == [0, 0.5, 1.0, 1.5, 1.5]
 
 
-def test_sudden_drift_is_all_there_at_once():
+def test_sudden_drift_has_its_whole_amount_on_the_first_day():
     assert [Drift("any", 1.0, first=2, full=2).on(day) for day in (1, 2, 3)] == [0, 1, 1]
 
 
@@ -58,18 +58,18 @@ def test_drift_that_is_full_before_it_begins_is_refused():
         Drift("any", 1.0, first=2, full=1)
 
 
-def test_rate_of_zero_is_no_multiple_of_a_threshold_of_zero():
+def test_ratio_to_a_threshold_of_zero_is_zero_or_infinite():
     assert (explore._ratio(0.0, 0.0, "null_value_rate"), explore._ratio(0.1, 0.0, "null_value_rate")) == (0, math.inf)
 
 
-def test_days_that_are_not_there_yet_are_asked_for(usual, contract, monkeypatch):
+def test_missing_days_are_reported(usual, contract, monkeypatch):
     window = production_day(contract, 1).assign(prediction=0.0)
     monkeypatch.setattr(explore, "_collected", lambda *_: window)
     with pytest.raises(RunFailedError, match="1 of 5 days"):
         explore.last_days(None, contract, days=5)
 
 
-def test_same_day_brings_the_same_rows_under_other_identifiers(usual, contract):
+def test_same_day_has_the_same_rows_with_other_identifiers(usual, contract):
     first, second = production_day(contract, 1), production_day(contract, 1)
     assert first.drop(columns=contract.id_column).equals(second.drop(columns=contract.id_column))
     assert not set(first[contract.id_column]) & set(second[contract.id_column])
@@ -86,20 +86,20 @@ def test_only_the_chosen_feature_drifts_and_only_from_its_day_on(usual, contract
     assert not after[feature].equals(plain_after[feature])
 
 
-def test_every_day_is_measured_and_the_drifted_one_has_gone_furthest(measured):
+def test_every_day_is_measured_and_the_drifted_day_has_the_largest_ratio(measured):
     drifts = measured[measured["signal"].str.endswith("_data_drift")]
     furthest = drifts.groupby("day")["ratio"].max()
     assert list(furthest.index) == [0, 1, 2]
     assert furthest[2] > 2 * max(furthest[0], furthest[1])
 
 
-def test_drift_beyond_a_threshold_rings(measured):
+def test_drift_beyond_a_threshold_alerts(measured):
     drifts = measured[measured["signal"].str.endswith("_data_drift")]
     assert (drifts["rings"] == (drifts["ratio"] > 1)).all() and drifts["rings"].any()
     assert "data_drift" in explore.alarms({"today's": measured}).loc[2, "today's"]
 
 
-def test_pictures_are_drawn_of_every_kind_of_column(scored, usual, measured, contract):
+def test_charts_are_drawn_for_every_kind_of_column(scored, usual, measured, contract):
     features = days.features_by_weight(contract)
     drifts = [Drift(features[0], 1.0, 1, 2), Drift(features[-1], 1.0, 2, 2)]
     figures = [

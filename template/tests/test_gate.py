@@ -1,4 +1,4 @@
-"""The gate promotes what is better, beyond noise, and nothing else."""
+"""The gate promotes a model only if it is better beyond noise."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ class Oracle:
 
 @pytest.fixture
 def losses(rows, contract):
-    """What each model loses on each of the project's rows."""
+    """Each model's loss on each of the project's rows."""
     guess = DummyClassifier() if contract.is_classification else DummyRegressor()
     guess.fit(rows[contract.features], rows[contract.target])
     models = {"better": Oracle(rows[contract.target]), "worse": guess}

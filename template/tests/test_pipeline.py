@@ -1,4 +1,4 @@
-"""Components and pipeline are what Azure ML accepts and fit each other; nothing is sent."""
+"""Azure ML's SDK accepts components and pipeline, and they fit each other; nothing is sent to Azure."""
 
 import re
 
@@ -16,7 +16,7 @@ def names(path):
 
 
 @pytest.mark.parametrize("path", COMPONENTS, ids=names)
-def test_component_is_one_azure_accepts(path):
+def test_component_is_valid_for_azure(path):
     component = load_component(path)
     component._validate(raise_error=True)
     assert component._to_rest_object()
@@ -31,7 +31,7 @@ def test_command_uses_what_the_component_declares(path):
 
 
 @pytest.mark.parametrize("path", [path for path in COMPONENTS if "command" in read_yaml(path)], ids=names)
-def test_command_runs_a_module_that_is_there(path):
+def test_command_runs_an_existing_module(path):
     module = re.search(r"python -m ([\w.]+)", read_yaml(path)["command"])[1]
     assert (ROOT / "src" / module.replace(".", "/")).with_suffix(".py").is_file()
 
@@ -41,7 +41,7 @@ def test_decision_is_never_reused(name):
     assert read_yaml(ROOT / "components" / f"{name}.yml")["is_deterministic"] is False
 
 
-def test_pipeline_is_one_azure_accepts():
+def test_pipeline_is_valid_for_azure():
     pipeline = load_job(PIPELINE)
     pipeline._validate(raise_error=True)
     assert pipeline._to_rest_object()
@@ -65,5 +65,5 @@ def test_pipeline_runs_on_compute_that_is_defined():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "resources" / "data").glob("*.yml")), ids=names)
-def test_data_asset_is_one_azure_accepts(path):
+def test_data_asset_is_valid_for_azure(path):
     assert load_data(path).type in {"mltable", "uri_folder", "uri_file"}

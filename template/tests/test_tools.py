@@ -1,4 +1,4 @@
-"""The tools around the code do what they are there for: commit hooks, development container, editor settings."""
+"""Tests of the commit hooks, the development container and the editor settings."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def run(command: list[str], folder: Path, **environment: str) -> subprocess.Comp
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> list[str]:
-    """What git would take of this project, whether or not the project is a repository."""
+    """The files that git would track in this project, even if the project is not a repository."""
     index = tmp_path_factory.mktemp("index")
     run(["git", "init", "-q"], index)
     command = ["git", f"--git-dir={index / '.git'}", f"--work-tree={ROOT}", "ls-files", "-z", "--others"]
@@ -40,7 +40,7 @@ def files(tmp_path_factory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def repository(files, tmp_path_factory) -> Path:
-    """A copy of this project in which everything is about to be committed."""
+    """A copy of this project with all files staged."""
     folder = tmp_path_factory.mktemp("repository")
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,10 +51,10 @@ def repository(files, tmp_path_factory) -> Path:
 
 
 def refusal(repository: Path, hook: str, name: str, content: str) -> str:
-    """Say what a hook has against a file that is about to be committed; nothing is empty."""
+    """Return a hook's message about a staged file, empty if the hook accepts it."""
     (repository / name).write_text(content, encoding="utf-8")
     run(["git", "add", "--force", name], repository)
-    # What is installed here is used: a test downloads nothing.
+    # Uses the installed tools: a test downloads nothing.
     here = {"UV_PROJECT_ENVIRONMENT": sys.prefix, "UV_NO_SYNC": "1", "PRE_COMMIT_HOME": str(repository / ".git")}
     done = run([sys.executable, "-m", "pre_commit", "run", hook, "--files", name], repository, **here)
     assert f"hook id: {hook}" in done.stdout or done.returncode == 0, done.stdout + done.stderr
@@ -75,14 +75,14 @@ def test_hook_runs_a_program_that_is_installed(entry):
     ("hook", "name", "content"),
     [
         ("merge-conflict", "NOTES.md", CONFLICT),
-        ("rejected", "README.md.rej", "what could not be merged\n"),
+        ("rejected", "README.md.rej", "a rejected hunk\n"),
         ("large-files", "rows.csv", "1\n" * 2**20),
         ("yaml", "settings.yml", "a: [1\n"),
         ("workflows", ".github/workflows/wrong.yml", "on: push\njobs: {a: {run: x}}\n"),
         ("dependabot", ".github/dependabot.yml", "version: 1\n"),
     ],
 )
-def test_hook_refuses_what_it_is_there_for(repository, hook, name, content):
+def test_hook_refuses_a_faulty_file(repository, hook, name, content):
     assert refusal(repository, hook, name, content)
 
 
@@ -95,7 +95,7 @@ def test_large_file_is_refused_after_it_was_committed(repository):
 
 
 @pytest.mark.parametrize("hook", ["merge-conflict", "large-files", "yaml", "workflows"])
-def test_hook_accepts_what_is_fine(repository, hook):
+def test_hook_accepts_a_valid_file(repository, hook):
     name = ".github/workflows/ci.yml"
     assert refusal(repository, hook, name, (ROOT / name).read_text(encoding="utf-8")) == ""
 
@@ -143,7 +143,7 @@ def test_files_are_written_as_the_editor_writes_them(files):
 
 
 def keeps_settings(path: Path) -> bool:
-    """Tell whether a text is written as .editorconfig says; what is no text has no lines."""
+    """Tell whether a file follows .editorconfig; a binary file always does."""
     settings, text = editorconfig.get_properties(str(path)), path.read_bytes()
     if b"\0" in text:
         return True

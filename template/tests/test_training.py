@@ -1,4 +1,4 @@
-"""`mlops data` and `mlops train`, run as they are, in a copy of the project."""
+"""Tests of `mlops data` and `mlops train` in a copy of the project."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ def job(outputs) -> str:
 
 @pytest.fixture
 def registry(trained, monkeypatch) -> None:
-    """MLflow as the steps saw it."""
+    """Connect MLflow to the registry of the job's steps."""
     uri = (trained / ".azureml-local" / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
@@ -36,7 +36,7 @@ def registry(trained, monkeypatch) -> None:
 
 
 def asset(project, definition):
-    """Where an asset's YAML points, in the copy."""
+    """Return the path of an asset in the copy."""
     return project / (definition.parent / read_yaml(definition)["path"]).resolve().relative_to(ROOT)
 
 

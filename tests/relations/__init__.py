@@ -1,4 +1,4 @@
-"""What has to hold between the files of a project, whichever variant it is."""
+"""Checks that the files of a project agree with each other, in every variant."""
 
 from relations import assets, bridge, documents, environments, monitors, names, pipelines, python, workflows
 from relations.relation import Relation

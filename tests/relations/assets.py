@@ -1,4 +1,4 @@
-"""Every asset that a YAML file refers to is defined by the project, or made by Azure for it, in that version."""
+"""Every asset that a YAML file refers to is defined in that version by the project, or created by Azure."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from relations.relation import Files, relation, under
 
 REFERENCE = re.compile(r"azureml:(?!//)(?P<name>[^:@]+)(?::(?P<version>[^:@]+)|@(?P<label>\w+))?")
-# What a reference stands for, by the key it stands under.
+# The kind of asset that a reference names, by its key.
 KINDS = {
     "environment": "environment",
     "compute": "compute",
@@ -20,7 +20,7 @@ KINDS = {
     "endpoint_deployment_id": "deployment",
 }
 WITHOUT_VERSION = {"compute"}
-# Azure's serverless compute has a name and no file.
+# Azure's serverless compute has a name but no file.
 GIVEN = {("compute", "serverless"): None}
 
 
@@ -58,7 +58,7 @@ def _references(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _defined(files: Files) -> Iterator[tuple[tuple[str, str], str | None]]:
-    """Kind and name of what the project defines, with its version; None where versions are counted on the way."""
+    """Return kind and name of the project's assets with their version; None if versions are numbered automatically."""
     for folder, kind in [("environments/", "environment"), ("components/", "component"), ("resources/data/", "data")]:
         for content in under(files, folder).values():
             if "$schema" in content:
@@ -69,7 +69,7 @@ def _defined(files: Files) -> Iterator[tuple[tuple[str, str], str | None]]:
         yield ("model", content["inputs"]["model_name"]), None
     for content in under(files, "endpoints/online/deployment/").values():
         yield ("deployment", content["endpoint_name"]), content["name"]
-        # Azure makes a data asset of each collection, in version 1.
+        # Azure creates a data asset for each collection, in version 1.
         for collection in content["data_collector"]["collections"]:
             yield ("data", f"{content['endpoint_name']}-{content['name']}-{collection}"), "1"
 

@@ -1,11 +1,11 @@
-"""The bridge hears the monitor's alarms, and the function gets the settings that it reads."""
+"""The bridge receives the monitor's alerts, and the function gets the settings that it reads."""
 
 import json
 import re
 
 from relations.relation import Files, relation
 
-# Where the monitor says what it found; Event Grid does not mind capitals.
+# The tag with the monitor's result; Event Grid ignores case.
 TAG = "data.RunTags.azureml_modelmonitor_threshold_breached"
 READ = re.compile(rb'os\.environ\["([A-Z_]+)"\]')
 SET = re.compile(rb"name: '([A-Z_]+)'")
@@ -15,7 +15,7 @@ FUNCTION = ("infra/bridge/function/function_app.py", "infra/bridge/function/main
 @relation("infra/bridge/event-filters.json")
 def filters_look_at_the_monitors_tag(files: Files, names: frozenset[str]) -> list[str]:
     return [
-        f"{path}: it looks at {given['key']}, not at {TAG}"
+        f"{path}: it filters by {given['key']}, not at {TAG}"
         for path, content in files.items()
         for given in json.loads(content)["driftDetected"]["advancedFilters"]
         if given["key"] != TAG

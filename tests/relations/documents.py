@@ -1,4 +1,4 @@
-"""Documents name no file that is not there, and no command that `mlops` does not have."""
+"""Documents name only existing files and existing `mlops` commands."""
 
 import json
 import re
@@ -10,25 +10,25 @@ from commands_in import mlops_problem
 from relations.relation import Files, beside, parsed, relation
 from validators.markdown import anchors, links
 
-# A code span that is a path: a folder, a file in a folder, or one of those at the top.
+# A code span that is a path: a folder, a file in a folder, or a file in the project's folder.
 PATH = re.compile(r"`([\w.-]+(?:/[\w.*-]+)*/|[\w.-]+(?:/[\w.-]+)+\.\w+|[\w-]+\.(?:toml|ini|md))`")
 CALL = re.compile(r"uv run mlops ([\w-]+[^`\n|&;]*)")
 AZ_NAME = re.compile(
     r"az ml (?:schedule|online-endpoint|batch-endpoint|compute) [\w-]+ [^`\n|]*?(?:-n|--name) ([\w-]+)"
 )
 OF_PROJECT = re.compile(r"(--confirm|--resource-group|--workspace-name) \"?([^\s\"`]+)")
-# What running it makes, and what Azure's studio offers to download.
+# Folders that running the project creates, and a file that Azure's studio offers for download.
 MADE = (".azureml-local/", "data/", ".git/", ".venv/")
 ELSEWHERE = ("https://", "mailto:")
 
 
 @relation("*.md", "*.ipynb", "infra/project.yml", names=True)
-def documents_name_files_that_are_there(files: Files, names: frozenset[str]) -> list[str]:
-    # A repository is written like a file in a folder.
+def documents_name_existing_files(files: Files, names: frozenset[str]) -> list[str]:
+    # The name of a repository looks like a file in a folder.
     repository = parsed(files["infra/project.yml"])["github"]["repository"]
     known = names | {folder for name in names for folder in _folders(name)} | {repository}
     return [
-        f"{path}: it names {mentioned}, which is not there"
+        f"{path}: it names {mentioned}, which does not exist"
         for path, content in files.items()
         if path.endswith((".md", ".ipynb"))
         for mentioned in sorted(set(PATH.findall(markdown_of(path, content))) - known)
@@ -42,7 +42,7 @@ def _of_package(path: str, mentioned: str) -> str:
 
 
 @relation("*.md", "*.ipynb", names=True)
-def links_lead_somewhere(files: Files, names: frozenset[str]) -> list[str]:
+def links_have_targets(files: Files, names: frozenset[str]) -> list[str]:
     known = names | {folder.rstrip("/") for name in names for folder in _folders(name)}
     texts = {path: markdown_of(path, content) for path, content in files.items()}
     found = []
@@ -53,12 +53,12 @@ def links_lead_somewhere(files: Files, names: frozenset[str]) -> list[str]:
             if target.startswith(ELSEWHERE) or (leads_to in known and not anchor):
                 continue
             if leads_to not in known or anchor not in anchors(texts.get(leads_to, "")):
-                found.append(f"{path}: the link {target} leads nowhere")
+                found.append(f"{path}: the target of the link {target} does not exist")
     return found
 
 
 def markdown_of(path: str, content: bytes) -> str:
-    """What a document says: of a notebook, what stands between its code."""
+    """Return the text of a document; for a notebook, the text of its Markdown cells."""
     if not path.endswith(".ipynb"):
         return content.decode()
     cells = [cell for cell in json.loads(content)["cells"] if cell["cell_type"] == "markdown"]
@@ -86,7 +86,7 @@ def _problem(call: str) -> str:
 
 
 @relation("*.md", "endpoints/*.yml", "resources/compute/*.yml", "infra/project.yml")
-def documents_call_things_by_their_names(files: Files, names: frozenset[str]) -> list[str]:
+def documents_use_the_resources_names(files: Files, names: frozenset[str]) -> list[str]:
     project = parsed(files["infra/project.yml"])
     called = {parsed(text).get("name") for path, text in files.items() if path.endswith(".yml")}
     wanted = {
@@ -105,8 +105,8 @@ def documents_call_things_by_their_names(files: Files, names: frozenset[str]) ->
 
 
 RELATIONS = (
-    documents_name_files_that_are_there,
-    links_lead_somewhere,
+    documents_name_existing_files,
+    links_have_targets,
     commands_are_those_of_mlops,
-    documents_call_things_by_their_names,
+    documents_use_the_resources_names,
 )

@@ -1,4 +1,4 @@
-"""What jobs and endpoints run with is what the project pins for the laptop."""
+"""Jobs and endpoints use the same package versions that the project pins for the laptop."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ import tomllib
 
 from relations.relation import Files, imported, parsed, relation
 
-# Which pin brings a package that is imported under another name; Spark brings its own Python package.
+# Packages with a different import name; Spark includes its own Python package.
 BROUGHT_BY = {
     "azureml": "azureml-ai-monitoring",
     "azureml_inference_server_http": "azureml-inference-server-http",
@@ -14,7 +14,7 @@ BROUGHT_BY = {
     "sklearn": "scikit-learn",
     "yaml": "mlflow-skinny",
 }
-# What no code imports: MLflow's way to Azure, and what mltable reads with.
+# Packages that no code imports: MLflow's plug-in for Azure, and mltable's engine.
 PLUGINS = {"azureml-mlflow", "azureml-dataprep-rslex"}
 GIVEN = {"model", "pyspark"} | sys.stdlib_module_names
 PIN = re.compile(r"[A-Za-z0-9._-]+==[^,;\s]+")
@@ -28,7 +28,7 @@ def pins_are_those_of_the_project(files: Files, names: frozenset[str]) -> list[s
     for path in files.keys() & {"infra/bridge/function/requirements.txt"}:
         pins[path] = [line for line in files[path].decode().splitlines() if line and not line.startswith("#")]
     found = [
-        f"{path}: {pin} is not pinned so in pyproject.toml"
+        f"{path}: {pin} is pinned differently in pyproject.toml"
         for path, listed in pins.items()
         for pin in listed
         if not PIN.fullmatch(pin) or pin not in project["dependencies"]
@@ -37,7 +37,7 @@ def pins_are_those_of_the_project(files: Files, names: frozenset[str]) -> list[s
     if f">={python.removeprefix('python=')}," not in project["requires-python"]:
         found.append(f"environments/conda.yml: {python} is not the Python of pyproject.toml")
     found += [
-        f"{path}: conda_file: {content['conda_file']} is not there"
+        f"{path}: conda_file: {content['conda_file']} does not exist"
         for path, content in ((path, parsed(text)) for path, text in files.items() if path.startswith("environments/"))
         if "conda_file" in content and f"environments/{content['conda_file']}" not in files
     ]

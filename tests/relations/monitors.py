@@ -1,4 +1,4 @@
-"""The one monitor of a project: its signals suit the contract, and each can ring."""
+"""The monitor's signals match the contract, and each signal can alert."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -6,15 +6,15 @@ from typing import Any
 
 from relations.relation import Files, parsed, relation, under
 
-# By the name of a monitor's file: the signals it has.
+# The signals of each monitor file.
 SIGNALS = {
     "out_of_box": {"data_drift", "prediction_drift", "data_quality"},
     "advanced": {"data_drift", "prediction_drift", "data_quality", "feature_attribution_drift", "custom"},
     "custom_data": {"data_drift", "data_quality"},
 }
-# What follows the prefix in a signal's name where it is not its type.
+# The end of a signal's name, if it is not the signal's type.
 CALLED = {"feature_attribution_drift": "attribution_drift", "custom": "performance"}
-# What production_data is, where a monitor brings its own; none of it is a window other than the last day.
+# The production_data of a monitor with its own data; every window is the last day.
 CONTEXTS = {"data_drift": "model_inputs", "data_quality": "model_inputs", "prediction_drift": "model_outputs"}
 RATES = {"null_value_rate", "data_type_error_rate", "out_of_bounds_rate"}
 
@@ -26,14 +26,14 @@ def monitors_suit_the_contract(files: Files, names: frozenset[str]) -> list[str]
     components = {content["name"]: content for content in under(files, "components/").values()}
     found = []
     if len(monitors) != 1:
-        found.append(f"endpoints/: {len(monitors)} monitors, {', '.join(monitors)}, where one is due")
+        found.append(f"endpoints/: {len(monitors)} monitors, {', '.join(monitors)}, instead of one")
     for path, content in monitors.items():
         signals = content["create_monitor"]["monitoring_signals"]
         kinds = {signal["type"] for signal in signals.values()}
         if kinds != SIGNALS[PurePosixPath(path).stem]:
-            found.append(f"{path}: its signals are {sorted(kinds)}, which is not what {PurePosixPath(path).stem} means")
+            found.append(f"{path}: its signals are {sorted(kinds)}, which does not match {PurePosixPath(path).stem}")
         if content["name"].replace("-", "_") + "_" != prefix:
-            found.append(f"{path}: name: its signals begin with {prefix}, it does not")
+            found.append(f"{path}: name: it does not start with {prefix} as its signals do")
         task = "regression" if contract["task"] == "regression" else "classification"
         if content["create_monitor"]["monitoring_target"].get("ml_task") != task:
             found.append(f"{path}: ml_task is not the contract's {task}")
@@ -41,20 +41,20 @@ def monitors_suit_the_contract(files: Files, names: frozenset[str]) -> list[str]
             found.append(f"{path}: trigger: it does not run once a day")
         for name, signal in signals.items():
             if PurePosixPath(path).stem == "custom_data" and "production_data" not in signal:
-                found.append(f"{path}: {name}: production_data is missing, and is what this monitor is about")
+                found.append(f"{path}: {name}: production_data is missing")
             if signal.get("production_data", {}).get("data_context") not in (None, CONTEXTS.get(signal["type"])):
-                found.append(f"{path}: {name}: its production_data are of another kind")
+                found.append(f"{path}: {name}: its production_data has another type")
             check = _custom(signal, components) if signal["type"] == "custom" else _signal(signal, contract)
             found += [f"{path}: {name}: {what}" for what in check]
             if name != prefix + CALLED.get(signal["type"], signal["type"]):
-                found.append(f"{path}: {name}: it is a {signal['type']} and called otherwise")
+                found.append(f"{path}: {name}: its name does not match its type {signal['type']}")
             if signal.get("alert_enabled") is not True:
-                found.append(f"{path}: {name}: it rings no alarm")
+                found.append(f"{path}: {name}: it raises no alert")
     return found
 
 
 def _signal(signal: dict[str, Any], contract: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a signal of Azure's own."""
+    """Return the errors of one of Azure's own signals."""
     reference = signal.get("reference_data", {})
     if reference.get("input_data", {}).keys() != {"type", "path"} or reference.get("data_context") != "training":
         yield "its reference_data are not the training data with type and path"
@@ -93,11 +93,11 @@ def _production(given: dict[str, Any]) -> Iterator[str]:
     if window != {"lookback_window_size": "P1D", "lookback_window_offset": "P0D"}:
         yield f"its window is {window}, not the last day"
     if "pre_processing_component" not in given:
-        yield "nothing makes its data a table: pre_processing_component is missing"
+        yield "pre_processing_component is missing"
 
 
 def _custom(signal: dict[str, Any], components: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a signal that a component of the project computes."""
+    """Return the errors of a signal that a component of the project computes."""
     inputs = components[signal["component_id"].split(":")[1]]["inputs"]
     metrics = {entry["metric_name"] for entry in signal["metric_thresholds"] if "threshold" in entry}
     wanted = signal.get("input_data", {}).keys() | {f"{metric}_threshold" for metric in metrics}

@@ -1,4 +1,4 @@
-"""Names keep Azure's rules, and every file that says one says the same."""
+"""Names follow Azure's rules, and all files use the same name for the same resource."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from mlops.data.batch_scoring import SCORED
 from relations.relation import Files, parsed, relation, under
 
-# Of learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, and Azure ML of its own assets.
+# From learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules; Azure ML's rules for its assets.
 RULES = {
     "endpoint": r"[a-zA-Z](?:[a-zA-Z0-9-]{1,30})[a-zA-Z0-9]",
     "deployment": r"[a-zA-Z](?:[a-zA-Z0-9-]{1,30})[a-zA-Z0-9]",
@@ -24,21 +24,21 @@ RULES = {
     "name": r"[a-zA-Z0-9][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]",
 }
 PARAMETERS = "infra/*.parameters.json"
-# What follows the model's name in the name of a data asset, by the file that defines it.
+# The suffix of a data asset's name after the model's name, by the file that defines it.
 DATA = {"labelled.yml": "data", "labels.yml": "labels", "production.yml": "production", "reference.yml": "reference"}
 
 
 @relation("endpoints/*.yml", "resources/*.yml", "components/*.yml", "environments/*.yml", PARAMETERS)
 def names_keep_azures_rules(files: Files, names: frozenset[str]) -> list[str]:
     return [
-        f"{path}: {name!r} is no name of {kind}"
+        f"{path}: {name!r} is not a valid name of {kind}"
         for path, kind, name in _names(files)
         if not re.fullmatch(RULES[kind], str(name))
     ]
 
 
 def _names(files: Files) -> Iterator[tuple[str, str, str]]:
-    """Path, kind and name of everything that gets a name in Azure."""
+    """Return path, kind and name of everything that gets a name in Azure."""
     kinds = {
         "endpoints/online/endpoint/": "endpoint",
         "endpoints/batch/endpoint/": "endpoint",
@@ -79,7 +79,7 @@ def _parameters(files: Files) -> dict[str, dict[str, Any]]:
 def files_agree_on_names(files: Files, names: frozenset[str]) -> list[str]:
     project = parsed(files["infra/project.yml"])
     model, prefix, azure = project["model_name"], project["signal_prefix"], project["azure"]
-    said: list[tuple[str, Any, Any]] = []  # where a name stands, what it is there, what it is elsewhere
+    said: list[tuple[str, Any, Any]] = []  # the place of a name, its value there, its value elsewhere
     for path, content in under(files, "pipelines/").items():
         said.append((f"{path}: inputs.model_name", content["inputs"]["model_name"], model))
         said.append((f"{path}: inputs.data", content["inputs"]["data"]["path"], f"azureml:{model}-data@latest"))
@@ -126,7 +126,7 @@ def files_agree_on_names(files: Files, names: frozenset[str]) -> list[str]:
 
 
 def _scored(monitor: dict[str, Any]) -> Iterator[str]:
-    """The folders of scored rows that a monitor reads: they are named after the batch endpoint."""
+    """Return the folders of scored rows that a monitor reads; they are named after the batch endpoint."""
     for signal in monitor["create_monitor"]["monitoring_signals"].values():
         path = signal.get("production_data", {}).get("input_data", {}).get("path", "")
         if path.startswith("azureml://"):

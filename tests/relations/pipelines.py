@@ -1,4 +1,4 @@
-"""Pipeline, components and the Python they run agree on inputs, outputs and options."""
+"""Pipeline, components and their Python modules agree on inputs, outputs and options."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from validators.said import SIZE
 
 BINDING = re.compile(r"\$\{\{(?P<path>[\w.]+)\}\}")
 USED = re.compile(r"\$\{\{(inputs|outputs)\.(\w+)\}\}")
-# What a step of a pipeline says.
+# The keys of a pipeline step.
 STEP = {"type", "component", "inputs", "outputs", "compute", "resources", "identity", "display_name"}
 OPTION = re.compile(r"(?<!\S)(--[\w-]+)")
 
@@ -41,11 +41,11 @@ def _step(
     job: dict[str, Any], component: dict[str, Any], pipeline: dict[str, Any], components: dict[str, Any]
 ) -> list[str]:
     if not component:
-        return [f"runs {job['component']}, which is no component of this project"]
-    # The SDK keeps other keys without a word, and Azure ignores them.
+        return [f"runs {job['component']}, which is not a component of this project"]
+    # The SDK silently keeps other keys, and Azure ignores them.
     found = [f"has the key {key}, which no step has" for key in job.keys() - STEP]
     if job.get("type") != component["type"]:
-        found.append(f"is no {component['type']}, as its component is")
+        found.append(f"is not of type {component['type']} as its component")
     size = job.get("resources", {}).get("instance_type", "")
     if size and not re.fullmatch(SIZE, size):
         found.append(f"runs on {size}, which is not {SIZE}")
@@ -56,9 +56,9 @@ def _step(
     for name in given.keys() & declared.keys():
         source = _source(given[name], pipeline, components)
         if source is None:
-            found.append(f"binds {name} to {given[name]}, which there is not")
+            found.append(f"binds {name} to {given[name]}, which does not exist")
         elif _is_crossed(given[name], name, components):
-            found.append(f"binds {name} to {given[name]}, though there is an output {name}")
+            found.append(f"binds {name} to {given[name]}, although an output {name} exists")
         elif not _fits(source, declared[name]["type"]):
             found.append(f"binds {name}, a {declared[name]['type']}, to {given[name]}, a {source}")
     for name, value in job.get("outputs", {}).items():
@@ -66,12 +66,12 @@ def _step(
         if name not in component.get("outputs", {}):
             found.append(f"binds {name}, which its component does not write")
         elif pipeline["outputs"].get(target, {}).get("type") != component["outputs"][name]["type"]:
-            found.append(f"writes {name} to {value}, which is no output of that type")
+            found.append(f"writes {name} to {value}, which is not an output of that type")
     return found
 
 
 def _source(value: Any, pipeline: dict[str, Any], components: dict[str, Any]) -> str | None:
-    """The type of what is bound, None if there is no such thing."""
+    """Return the type of a bound value, or None if the value does not exist."""
     match = BINDING.fullmatch(str(value))
     if match is None and "${{" in str(value):
         return None
@@ -87,7 +87,7 @@ def _source(value: Any, pipeline: dict[str, Any], components: dict[str, Any]) ->
 
 
 def _is_crossed(value: Any, name: str, components: dict[str, Any]) -> bool:
-    """Whether a step reads another output of a step that has one of this name: the holdout instead of the training."""
+    """Return whether a step uses another output although one has the input's name, such as holdout for training."""
     match = BINDING.fullmatch(str(value))
     parts = match["path"].split(".") if match else []
     return parts[:2] == ["parent", "jobs"] and parts[4] != name and name in components[parts[2]].get("outputs", {})
@@ -98,7 +98,7 @@ def _fits(source: str, declared: str) -> bool:
 
 
 @relation("components/*.yml", "src/*.py")
-def components_call_python_as_it_wants_to_be_called(files: Files, names: frozenset[str]) -> list[str]:
+def components_call_python_with_its_options(files: Files, names: frozenset[str]) -> list[str]:
     return [
         f"{path}: {what}" for path, content in under(files, "components/").items() for what in _call(content, files)
     ]
@@ -110,14 +110,14 @@ def _call(component: dict[str, Any], files: Files) -> list[str]:
     declared = {(kind, name) for kind in ("inputs", "outputs") for name in component.get(kind, {})}
     found = [f"{kind}.{name} is used and not declared" for kind, name in sorted(used - declared)]
     found += [f"{kind}.{name} is declared and not used" for kind, name in sorted(declared - used)]
-    found += [f"{kind}.{name} is not read where it lies, as Spark does" for kind, name in _copied(component)]
-    # The registry changes without any input changing.
+    found += [f"{kind}.{name} is copied, but Spark reads it directly" for kind, name in _copied(component)]
+    # The registry can change while all inputs stay the same.
     if "model_name" in component.get("inputs", {}) and component.get("is_deterministic") is not False:
-        found.append("it looks into the registry: without is_deterministic: false an old result would be reused")
+        found.append("it reads the registry: without is_deterministic: false an old result would be reused")
     module = re.search(r"python -m ([\w.]+)", command)
     file = "src/" + (module[1].replace(".", "/") + ".py" if module else component["entry"]["file"])
     if file not in files:
-        return [*found, f"it runs {file}, which is not there"]
+        return [*found, f"it runs {file}, which does not exist"]
     options, given = _options(files[file]), set(OPTION.findall(command))
     found += [f"{file} takes no {option}" for option in sorted(given - options.keys())]
     return found + [
@@ -126,7 +126,7 @@ def _call(component: dict[str, Any], files: Files) -> list[str]:
 
 
 def _copied(component: dict[str, Any]) -> list[tuple[str, str]]:
-    """The folders that a Spark component has copied instead of reading them directly."""
+    """Return the folders that a Spark component copies instead of reading them directly."""
     return [
         (kind, name)
         for kind in ("inputs", "outputs")
@@ -149,7 +149,7 @@ def custom_signals_give_what_their_components_declare(files: Files, names: froze
 
 def _custom(signal: dict[str, Any], component: dict[str, Any]) -> list[str]:
     metrics = [threshold["metric_name"] for threshold in signal["metric_thresholds"]]
-    # Azure hands each threshold to the component as an input of this name.
+    # Azure passes each threshold to the component as an input with this name.
     given = {*signal["input_data"], *signal.get("inputs", {}), *(f"{metric}_threshold" for metric in metrics)}
     declared = component.get("inputs", {}).keys()
     found = [f"gives {name}, which its component does not take" for name in sorted(given - declared)]
@@ -162,7 +162,7 @@ def _custom(signal: dict[str, Any], component: dict[str, Any]) -> list[str]:
 
 @cache
 def _options(source: bytes) -> dict[str, bool]:
-    """The options that a module adds to its parser, and whether each is required."""
+    """Return the options that a module adds to its parser, and whether each is required."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     return {
         ast.literal_eval(call.args[0]): any(
@@ -175,6 +175,6 @@ def _options(source: bytes) -> dict[str, bool]:
 
 RELATIONS = (
     steps_bind_what_their_components_declare,
-    components_call_python_as_it_wants_to_be_called,
+    components_call_python_with_its_options,
     custom_signals_give_what_their_components_declare,
 )

@@ -1,10 +1,10 @@
-"""Python imports only what the project holds."""
+"""Python imports only modules of the project."""
 
 from pathlib import PurePosixPath
 
 from relations.relation import Files, imported, parsed, relation
 
-# Where a package of the project is found, by its first name.
+# The folders of the project's packages, by top-level name.
 PACKAGES = {
     "model": "src/",
     "mlops": "",
@@ -16,7 +16,7 @@ PACKAGES = {
 @relation("*.py", names=True)
 def imports_are_there(files: Files, names: frozenset[str]) -> list[str]:
     return [
-        f"{path}: it imports {module}, which is not there"
+        f"{path}: it imports {module}, which does not exist"
         for path, content in files.items()
         for module in sorted(imported(content))
         if module.split(".")[0] in PACKAGES and not _is_there(module, names)
@@ -34,7 +34,7 @@ def code_that_is_deployed_is_there(files: Files, names: frozenset[str]) -> list[
     for path, content in files.items():
         script = parsed(content)["code_configuration"]["scoring_script"]
         if f"src/{script}" not in names:
-            found.append(f"{path}: scoring_script: {PurePosixPath(script)} is not there")
+            found.append(f"{path}: scoring_script: {PurePosixPath(script)} does not exist")
     return found
 
 

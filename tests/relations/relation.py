@@ -1,4 +1,4 @@
-"""What a relation between a project's files is."""
+"""Defines a relation between a project's files."""
 
 import ast
 from collections.abc import Callable, Mapping
@@ -16,12 +16,12 @@ Find = Callable[[Files, frozenset[str]], list[str]]
 
 @dataclass(frozen=True)
 class Relation:
-    """Something that has to hold between files.
+    """A condition that must hold between files.
 
     Attributes:
-        reads: patterns of the files whose contents it depends on; `find` gets these and no others.
-        names: whether it depends on which files there are as well, its second argument.
-        find: what is wrong, as sentences "path: what", from contents by path and from all the project's paths.
+        reads: patterns of the files whose content it depends on; `find` gets only these files.
+        names: whether it also depends on the list of the project's paths, the second argument of `find`.
+        find: returns errors as "path: error", from file contents by path and from all the project's paths.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Relation:
     find: Find
 
     def paths(self, names: frozenset[str]) -> tuple[str, ...]:
-        """Which of a project's files it reads."""
+        """Return the files of a project that the relation reads."""
         return _matching(self.reads, names)
 
 
@@ -40,17 +40,17 @@ def _matching(patterns: tuple[str, ...], names: frozenset[str]) -> tuple[str, ..
 
 
 def relation(*reads: str, names: bool = False) -> Callable[[Find], Relation]:
-    """Make a relation of a function."""
+    """Return a decorator that makes a relation of a function."""
     return lambda find: Relation(find.__name__, reads, names, _in_a_sentence(find, reads))
 
 
 def _in_a_sentence(find: Find, reads: tuple[str, ...]) -> Find:
-    """A file that does not even have what a relation asks for is wrong as well, rather than the end of the run."""
+    """Report a file without the expected content as an error, instead of stopping the run."""
 
     def found(files: Files, names: frozenset[str]) -> list[str]:
         try:
             return find(files, names)
-        except Exception as error:  # whatever comes of a file that is not as it should be
+        except Exception as error:  # a wrong file may raise anything
             return [f"{', '.join(reads)}: {find.__name__}: {type(error).__name__}: {' '.join(str(error).split())}"]
 
     return found
@@ -58,13 +58,13 @@ def _in_a_sentence(find: Find, reads: tuple[str, ...]) -> Find:
 
 @cache
 def parsed(content: bytes) -> Any:
-    """What a YAML or JSON file says; treat it as immutable, it is shared."""
+    """Return the content of a YAML or JSON file. Treat it as immutable: it is shared."""
     return yaml.load(content, yaml.CSafeLoader)
 
 
 @cache
 def imported(source: bytes) -> frozenset[str]:
-    """The modules that a Python file imports, wherever in it."""
+    """Return the modules that a Python file imports anywhere."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -75,14 +75,14 @@ def imported(source: bytes) -> frozenset[str]:
 
 
 def under(files: Files, folder: str) -> dict[str, Any]:
-    """The parsed YAML files of a folder, by path."""
+    """Return the parsed YAML files of a folder, by path."""
     return {
         path: parsed(content) for path, content in files.items() if path.startswith(folder) and path.endswith(".yml")
     }
 
 
 def beside(path: str, relative: str) -> str:
-    """A path that stands in a file, from the project's folder."""
+    """Return a path in a file relative to the project's folder."""
     parts: list[str] = []
     for part in (PurePosixPath(path).parent / relative).parts:
         parts = parts[:-1] if part == ".." else [*parts, part]

@@ -1,4 +1,4 @@
-"""Workflows start on what is sent, obey what triage decides, and read what `mlops bootstrap` sets."""
+"""Workflows start on the events that are sent, follow triage's decision, and read variables that are set."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ STARTS = {
     "teardown": {"workflow_dispatch"},
     "template": {"workflow_dispatch", "schedule"},
 }
-# What changes something in Azure, by what triage has to say before, and whose approval it needs.
+# The commands that change something in Azure, with the outcome of triage and the approval that they require.
 OBEYS = {"mlops calibrate": Outcome.DEPLOY, "mlops deploy": Outcome.DEPLOY, "mlops retrain": Outcome.RETRAIN}
 APPROVED = {"mlops deploy": "production", "mlops provision": "infrastructure", "mlops teardown": "infrastructure"}
 
@@ -29,7 +29,7 @@ APPROVED = {"mlops deploy": "production", "mlops provision": "infrastructure", "
 def variables_are_set_by_bootstrap(files: Files, names: frozenset[str]) -> list[str]:
     set_there = set(re.findall(rb'"([A-Z][A-Z0-9_]+)"', b"".join(files[path] for path in SETTERS)))
     return [
-        f"{path}: {name} is set by no one"
+        f"{path}: {name} is never set"
         for path, content in files.items()
         if path not in SETTERS
         for name in sorted(set(FROM_GITHUB.findall(content.decode())))
@@ -76,22 +76,22 @@ def workflows_start_when_they_should(files: Files, names: frozenset[str]) -> lis
         if starts.keys() != wanted:
             found.append(f"{path}: it starts on {', '.join(starts)}, not on {', '.join(sorted(wanted))}")
         if starts.get("push", {"branches": ["main"]}).get("branches") != ["main"]:
-            found.append(f"{path}: it starts on pushes elsewhere than on main")
+            found.append(f"{path}: it starts on pushes to other branches than main")
     if parsed(files[".github/workflows/infra.yml"])[True]["push"].get("paths") != ["infra/**"]:
-        found.append(".github/workflows/infra.yml: it does not start on changes of infra/ alone")
+        found.append(".github/workflows/infra.yml: it does not start on changes of infra/ only")
     return found
 
 
 @relation(".github/workflows/*.yml")
 def only_building_and_removing_wait_for_each_other(files: Files, names: frozenset[str]) -> list[str]:
-    # GitHub lets one run of a group wait and drops those that waited before: two workflows would lose each other's.
+    # GitHub keeps one waiting run per group and cancels older ones: two workflows in a group would cancel each other.
     groups: dict[str, list[str]] = {}
     for path, content in files.items():
         groups.setdefault(parsed(content)["concurrency"]["group"], []).append(path.rpartition("/")[2])
     together = [sorted(members) for members in groups.values() if len(members) > 1]
     if together == [["infra.yml", "teardown.yml"]]:
         return []
-    return [f".github/workflows/: together in a group are {', '.join(map(str, together)) or 'none'}"]
+    return [f".github/workflows/: the workflows that share a group are {', '.join(map(str, together)) or 'none'}"]
 
 
 @relation(".github/workflows/*.yml", "infra/project.yml")
@@ -104,7 +104,7 @@ def workflows_do_what_was_decided_and_approved(files: Files, names: frozenset[st
                 conditions = f"{job.get('if', '')} {step.get('if', '')}"
                 for call, outcome in OBEYS.items():
                     if call in step.get("run", "") and f"triage.outputs.outcome == '{outcome}'" not in conditions:
-                        found.append(f"{path}: {name}: it runs `{call}` whatever was decided")
+                        found.append(f"{path}: {name}: it runs `{call}` without a condition on the decision")
                 for call, environment in APPROVED.items():
                     wanted = environment if is_approved else None
                     if call in step.get("run", "") and job.get("environment") != wanted:
@@ -122,7 +122,7 @@ def dependabot_looks_where_something_is(files: Files, names: frozenset[str]) -> 
             if listed[0] not in folders:
                 found.append(f"{path}: there is nothing in {listed[0]}")
             if "cooldown" not in update:
-                found.append(f"{path}: {update['package-ecosystem']} is updated the day a version comes out")
+                found.append(f"{path}: {update['package-ecosystem']} is updated without a cooldown")
     return found
 
 

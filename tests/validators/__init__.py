@@ -1,7 +1,7 @@
-"""What every file of a project has to be: each kind is checked by the tools of its field.
+"""Validates the files of a project: each kind of file is checked by the tools for its format.
 
-`problems` is the way in. A validator is a function of a project's folder and of the files in it that it should look at;
-it answers with sentences "path: what is wrong".
+`problems` is the entry point. A validator is a function of a project's folder and the files to check. It returns
+errors as "path: error".
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from validators import azure_ml, bicep, configuration, markdown, notebooks, pyth
 
 Validator = Callable[[Path, list[str]], list[str]]
 
-# By what a file is called: all the validators that look at it. Every file is looked at as text, and by one more.
+# All validators of a file, by its path. Every file is checked as text, and by at least one other validator.
 VALIDATORS: dict[str, list[Validator]] = {
     "*": [text.is_clean, text.has_a_portable_name],
     "*.yml": [text.is_tidy_yaml, azure_ml.is_accepted, said.is_said],
@@ -44,9 +44,9 @@ VALIDATORS: dict[str, list[Validator]] = {
 
 
 def problems(project: Path, paths: Iterable[str]) -> list[str]:
-    """What is wrong with some files of a whole project; a file that no validator knows is wrong, too."""
+    """Return the errors of some files of a whole project; a file without a validator is an error too."""
     listed = sorted(paths)
-    found = [f"{path}: no validator knows what it is" for path in listed if len(_patterns(path)) < 2]
+    found = [f"{path}: there is no validator for this file" for path in listed if len(_patterns(path)) < 2]
     found += text.is_text(project, listed)
     readable = [path for path in listed if not text.is_text(project, [path])]
     for pattern, validators in VALIDATORS.items():
@@ -57,10 +57,10 @@ def problems(project: Path, paths: Iterable[str]) -> list[str]:
 
 
 def _look(validator: Validator, project: Path, paths: list[str]) -> list[str]:
-    """What a validator finds; a file that it cannot even read is wrong, rather than the end of the run."""
+    """Return a validator's findings; an unreadable file is an error and does not stop the run."""
     try:
         return validator(project, paths)
-    except Exception as error:  # whatever a tool raises on a broken file
+    except Exception as error:  # a tool may raise anything on a broken file
         if len(paths) > 1:
             return [sentence for path in paths for sentence in _look(validator, project, [path])]
         return [f"{paths[0]}: {validator.__name__}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"]

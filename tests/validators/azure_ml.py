@@ -1,4 +1,4 @@
-"""Azure ML's YAML, read as Azure's own SDK reads it before anything is sent."""
+"""Azure ML's YAML, read by Azure's own SDK as before sending."""
 
 import logging
 import warnings
@@ -26,7 +26,7 @@ from azure.ai.ml.entities import Component, Schedule
 from azure.ai.ml.entities._load_functions import load_model_batch_deployment, load_schedule
 from marshmallow import Schema, fields
 
-# The loader of each published schema: a deployment with `type: model` is not for the general one.
+# The loader for each published schema; a deployment with `type: model` has its own loader.
 LOADERS: dict[str, Callable[..., Any]] = {
     "amlCompute": load_compute,
     "batchEndpoint": load_batch_endpoint,
@@ -41,24 +41,24 @@ LOADERS: dict[str, Callable[..., Any]] = {
     "sparkComponent": load_component,
 }
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
-# Where what Azure ML loads stands; conda's file and this project's settings are other YAML.
+# The folders with YAML for Azure ML; conda's file and this project's settings are other YAML.
 FOLDERS = ("components/", "endpoints/", "environments/", "pipelines/", "resources/")
 OTHERS = ("environments/conda.yml",)
-# The SDK takes any; the service does not.
+# The SDK accepts any value; the service does not.
 MONITOR_INSTANCES = tuple(f"standard_e{cores}s_v3" for cores in (4, 8, 16, 32, 64))
 REGION = "westeurope"
-# The SDK walks through the whole call stack for each class that it may have to call experimental: half of its time.
+# For each class that may be experimental, the SDK inspects the whole call stack, which takes half of its time.
 WARNS = "azure.ai.ml._utils._experimental._should_skip_warning"
 
 
 def is_accepted(project: Path, paths: list[str]) -> list[str]:
-    """The SDK loads it, validates it, puts it into the form that is sent, and keeps every key of it."""
+    """The SDK loads the file, validates it, converts it for sending, and keeps every key."""
     found = []
     for path in paths:
         if path.startswith(FOLDERS) and path not in OTHERS:
             try:
                 found += [f"{path}: {what}" for what in _refusals(project / path)]
-            except Exception as error:  # whatever the SDK raises on a wrong file is a refusal
+            except Exception as error:  # any exception of the SDK counts as a rejection
                 cause = error.__context__ if isinstance(error, NotImplementedError) else error
                 found.append(f"{path}: {type(cause).__name__}: {' '.join(str(cause).split())[:500]}")
     return found
@@ -71,7 +71,7 @@ def _refusals(path: Path) -> Iterator[str]:
         yield f"there is no loader for $schema {content.get('$schema')}"
         return
     if load is load_model_batch_deployment and content.get("type") != "model":
-        load = load_batch_deployment  # Azure's command line goes by the type, too
+        load = load_batch_deployment  # Azure's command line also uses the type
     instance = content.get("create_monitor", {}).get("compute", {}).get("instance_type", MONITOR_INSTANCES[0])
     if instance not in MONITOR_INSTANCES:
         yield f"create_monitor.compute.instance_type: monitors run on {', '.join(MONITOR_INSTANCES)}, not on {instance}"
@@ -81,15 +81,15 @@ def _refusals(path: Path) -> Iterator[str]:
         if isinstance(entity, Component):
             schema = entity._create_schema_for_validation(context={BASE_PATH_CONTEXT_KEY: path.parent})
             yield from (f"{'.'.join(key)}: components have no such key" for key in _unknown(schema, content))
-        kept = set(_keys(entity._to_dict()))  # before anything else: turning it into what is sent changes it
-        # Of schedules the SDK leaves this to the form that is sent.
+        kept = set(_keys(entity._to_dict()))  # first, because the conversion for sending changes the object
+        # For schedules the SDK does this only in the conversion.
         result = entity._validate() if hasattr(entity, "_validate") and not isinstance(entity, Schedule) else None
         if result is not None and not result.passed:
             yield str(result.error_messages)
         _to_rest(entity)
     for key in _keys({name: value for name, value in content.items() if name != "$schema"}):
         if key not in kept:
-            yield f"{'.'.join(key)}: the SDK drops this key without a word"
+            yield f"{'.'.join(key)}: the SDK silently drops this key"
 
 
 @cache
@@ -106,11 +106,11 @@ def _to_rest(entity: Any) -> None:
         if hasattr(entity, convert):
             getattr(entity, convert)(*arguments)
             return
-    raise TypeError(f"{type(entity).__name__} has no form that is sent")
+    raise TypeError(f"{type(entity).__name__} cannot be converted for sending")
 
 
 class _silence:
-    """The SDK logs what it raises as well."""
+    """The SDK also logs the errors that it raises."""
 
     def __enter__(self) -> None:
         self._level = logging.root.manager.disable
@@ -121,7 +121,7 @@ class _silence:
 
 
 def _unknown(schema: Any, value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The keys that a marshmallow schema or field has no place for: those of components are let through otherwise."""
+    """Return the keys that a marshmallow schema or field does not know; otherwise those of components are accepted."""
     if isinstance(schema, fields.Nested):
         schema = schema.schema
     if isinstance(schema, UnionField):
@@ -139,7 +139,7 @@ def _unknown(schema: Any, value: Any, path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _keys(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every key of a mapping, however deep; list items count by their place."""
+    """Return the path of every key of a mapping, at any depth; list items are numbered."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
     for key, inner in items:
         if isinstance(value, dict):

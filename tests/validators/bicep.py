@@ -1,4 +1,4 @@
-"""The infrastructure, checked as a whole: Bicep's types against the resource types that Azure publishes."""
+"""Checks the infrastructure as a whole: Bicep's types against the resource types that Azure publishes."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ from lark.exceptions import LarkError
 from bicep_check import check
 from validators.bicep_said import unsaid
 
-# What `mlops provision` adds to the parameter files.
+# Parameters that `mlops provision` adds to the parameter files.
 ADDED = {"budgetStart": "2026-11-01", "githubPrincipalId": "00000000-0000-0000-0000-000000000001"}
 
 
 def deploys(project: Path, paths: list[str]) -> list[str]:
-    """Every main file fits the parameters that the project gives it; a project's Bicep stands or falls together."""
+    """Every main file fits the project's parameters; all Bicep files of a project are checked together."""
     infra, found = project / "infra", []
     try:
         given = {name: _values(path) for name, path in _parameter_files(infra).items()}

@@ -1,4 +1,4 @@
-"""What this house wants said of Azure resources: without it Azure takes them, and they are open, dear or of no use."""
+"""Required settings of Azure resources: without them Azure accepts an insecure, expensive or useless resource."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -6,11 +6,11 @@ from typing import Any
 
 from bicep_values import parse
 
-# Any value will do.
+# Any value is accepted.
 SOME = object()
 ROLE = {"scope": SOME, "properties/principalType": SOME}
 
-# By resource type: the properties that stand in each such resource, and what they say; slashes lead into an object.
+# By resource type: the required properties of each resource, and their values; slashes separate nested objects.
 SAID: dict[str, dict[str, Any]] = {
     "Microsoft.Authorization/roleAssignments": ROLE,
     "Microsoft.Consumption/budgets": {
@@ -52,7 +52,7 @@ SAID: dict[str, dict[str, Any]] = {
         "properties/applicationInsights": SOME,
         "properties/containerRegistry": SOME,
         "properties/systemDatastoresAuthMode": "Identity",
-        # A workspace checks its rights while it is made.
+        # A workspace checks its permissions when it is created.
         "dependsOn": ["storageRoles", "vaultRoles", "registryRole", "insightsRole"],
     },
     "Microsoft.MachineLearningServices/workspaces/computes": {
@@ -73,7 +73,7 @@ SAID: dict[str, dict[str, Any]] = {
         "properties/minimumTlsVersion": "TLS1_2",
         "properties/supportsHttpsTrafficOnly": True,
     },
-    # The monitor cannot read a store with soft delete.
+    # The monitor cannot read a storage account with soft delete.
     "Microsoft.Storage/storageAccounts/blobServices": {"properties/deleteRetentionPolicy/enabled": False},
     "Microsoft.Storage/storageAccounts/blobServices/containers": {"properties/publicAccess": "None"},
     "Microsoft.Web/serverfarms": {
@@ -97,7 +97,7 @@ SAID: dict[str, dict[str, Any]] = {
         "properties/siteConfig/minTlsVersion": "1.2",
     },
 }
-# learn.microsoft.com/azure/role-based-access-control/built-in-roles: the roles that this house gives, and no others.
+# learn.microsoft.com/azure/role-based-access-control/built-in-roles: the only roles that a project may assign.
 ROLES = {
     "43d0d8ad-25c7-4714-9337-8ba259a9fe05",  # Monitoring Reader
     "00482a5a-887f-4fb3-b363-3b7fe8e74483",  # Key Vault Administrator
@@ -115,7 +115,7 @@ GUID_LENGTH = 36
 
 @cache
 def unsaid(text: str) -> tuple[str, ...]:
-    """What is missing in a Bicep file, or says something else."""
+    """Return the missing or different settings of a Bicep file."""
     return tuple(_unsaid(parse(text)))
 
 
@@ -129,12 +129,12 @@ def _unsaid(content: dict[str, Any]) -> Iterator[str]:
         if not resource["existing"]:
             yield from (f"{name}: {what}" for what in _wrong(body, SAID.get(resource["type"], {})))
     for name, parameter in content.get("parameters", {}).items():
-        # A Logic App's address is all that is needed to call it.
+        # The address of a Logic App is sufficient to call it.
         if name == "destination" and not any(decorator["type"] == "secure" for decorator in parameter["decorators"]):
-            yield f"{name}: whoever may read deployments may read it: it is not secure"
+            yield f"{name}: everybody who can read deployments can read it: it needs @secure()"
     for text in _texts([variable["value"] for variable in content.get("variables", {}).values()]):
         if len(text) >= GUID_LENGTH and text.count("-") == 4 and text not in ROLES:
-            yield f"{text} is no role that this house gives"
+            yield f"{text} is not a role that a project may assign"
 
 
 def _body(config: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Settings of other tools: each is read by the parser of its format."""
+"""Settings files of other tools: each is read by a parser of its format."""
 
 import configparser
 import csv
@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pathspec import GitIgnoreSpec
 from pre_commit.clientlib import InvalidConfigError, load_config
 
-# Of containers.dev: an image, and the features that a project may ask for.
+# From containers.dev: a base image, and the allowed features.
 PUBLISHED = re.compile(
     r"mcr\.microsoft\.com/devcontainers/python:1-3\.1[12]-bookworm"
     r"|ghcr\.io/devcontainers/features/(azure-cli|github-cli|java):1"
@@ -26,7 +26,7 @@ DEVCONTAINER = Path(__file__).parents[1] / "reference" / "devcontainer.schema.js
 
 
 def _each(read: Callable[[str], Any], *refusals: type[Exception]) -> Callable[[Path, list[str]], list[str]]:
-    """A validator that reads each file and passes on why it could not."""
+    """Return a validator that reads each file and reports errors of reading."""
 
     def validate(project: Path, paths: list[str]) -> list[str]:
         found = []
@@ -41,7 +41,7 @@ def _each(read: Callable[[str], Any], *refusals: type[Exception]) -> Callable[[P
 
 
 def _ini(text: str) -> None:
-    # .editorconfig sets `root` before its first section.
+    # .editorconfig has `root` before its first section.
     configparser.ConfigParser(interpolation=None).read_string(text if text.startswith("[") else f"[top]\n{text}")
 
 
@@ -66,7 +66,7 @@ is_gitignore = _each(lambda text: GitIgnoreSpec.from_lines(text.splitlines()), V
 
 
 def is_gitattributes(project: Path, paths: list[str]) -> list[str]:
-    """Git understands every line: it passes over one that it does not, with a word on standard error."""
+    """Git accepts every line: it only warns on standard error about a line that it ignores."""
     found = []
     for path in paths:
         with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ def is_gitattributes(project: Path, paths: list[str]) -> list[str]:
 
 
 def is_devcontainer(project: Path, paths: list[str]) -> list[str]:
-    """It keeps the schema that the development container specification publishes, and asks for what is published."""
+    """The file matches the published schema of the development container specification, and uses allowed features."""
     validator = Draft201909Validator(json.loads(DEVCONTAINER.read_text(encoding="utf-8")))
     contents = {path: json.loads((project / path).read_text(encoding="utf-8")) for path in paths}
     found = [
@@ -88,7 +88,7 @@ def is_devcontainer(project: Path, paths: list[str]) -> list[str]:
         for error in validator.iter_errors(content)
     ]
     return found + [
-        f"{path}: nobody publishes {name}"
+        f"{path}: {name} is not published"
         for path, content in contents.items()
         for name in [content.get("image", ""), *content.get("features", {})]
         if not PUBLISHED.fullmatch(name)
@@ -96,7 +96,7 @@ def is_devcontainer(project: Path, paths: list[str]) -> list[str]:
 
 
 def is_pre_commit(project: Path, paths: list[str]) -> list[str]:
-    """Pre-commit reads it."""
+    """Pre-commit can read the file."""
     found = []
     for path in paths:
         try:

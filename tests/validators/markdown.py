@@ -1,4 +1,4 @@
-"""Documents: their diagrams are diagrams, and what they link to."""
+"""Markdown documents: valid diagrams, links and headings."""
 
 import itertools
 import re
@@ -14,7 +14,7 @@ PARSER = MarkdownIt("commonmark").enable("table")
 
 
 def diagrams_parse(project: Path, paths: list[str]) -> list[str]:
-    """Mermaid itself can draw every diagram."""
+    """Mermaid can draw every diagram."""
     return [
         f"{path}: {refusal}"
         for path in paths
@@ -33,7 +33,7 @@ def _refusal(diagram: str) -> str:
 
 
 def links(text: str) -> list[str]:
-    """Where a Markdown text leads to."""
+    """Return the link targets of a Markdown text."""
     return list(_links(PARSER.parse(text)))
 
 
@@ -46,6 +46,6 @@ def _links(tokens: list[Token]) -> Iterator[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """The headings as GitHub names them: lower case, no punctuation, blanks as hyphens."""
+    """Return the anchors of headings as on GitHub: lower case, no punctuation, hyphens for spaces."""
     headings = [after for token, after in itertools.pairwise(PARSER.parse(text)) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.content.lower()).replace(" ", "-") for heading in headings}

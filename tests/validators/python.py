@@ -1,4 +1,4 @@
-"""Python compiles and passes ruff, notebooks' cells too; the type checker runs over the whole template elsewhere."""
+"""Python and notebook cells compile and pass ruff; the type checker runs elsewhere, over the whole template."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ COMMANDS = (["check", "--output-format=concise", "--quiet"], ["format", "--check
 
 
 def is_python(project: Path, paths: list[str]) -> list[str]:
-    """It compiles."""
+    """The file compiles."""
     found = []
     for path in paths:
         try:
@@ -20,7 +20,7 @@ def is_python(project: Path, paths: list[str]) -> list[str]:
 
 
 def is_linted(project: Path, paths: list[str]) -> list[str]:
-    """It passes the project's own linter and is laid out by its formatter."""
+    """The file passes the project's linter and formatter."""
     return [sentence for command in COMMANDS for sentence in _ruff(project, command, paths)]
 
 

@@ -1,4 +1,4 @@
-"""What this house wants said in Azure ML's YAML: the SDK passes over what is missing here, and Azure decides itself."""
+"""Required keys in Azure ML's YAML: the SDK accepts a file without them, and Azure then uses its own default."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ SIZE = r"Standard_[A-Z]+\d+[a-z]*_v\d"
 POSITIVE, SENTENCE = r"[1-9]\d*", r".{10,}"
 VERSION = r"\d+\.\d+\.\d+"
 IMAGE = r"mcr\.microsoft\.com/azureml/[a-z0-9.-]+:latest"
-# Data is made beside the project; what a model was trained on is an output of its job.
+# Data is created next to the project; a model's reference is an output of its job.
 PATH = (
     r"\.\./\.\./data/(labelled|labels|production)|azureml://datastores/workspaceblobstore/paths/azureml/JOB/reference"
 )
 PROBE = ["initial_delay", "period", "timeout", "success_threshold", "failure_threshold"]
 
-# By schema: the keys that stand in each such file, and what they may say; slashes lead into a mapping.
+# By schema: the required keys of each file, and their allowed values; slashes separate nested mappings.
 SAID: dict[str, dict[str, str]] = {
     "managedOnlineDeployment": {
         "model": ".+",
@@ -29,9 +29,9 @@ SAID: dict[str, dict[str, str]] = {
         "environment_variables/WORKER_COUNT": POSITIVE,
         "request_settings/max_concurrent_requests_per_instance": POSITIVE,
         "request_settings/request_timeout_ms": POSITIVE,
-        "data_collector/sampling_rate": r"1(\.0)?",  # a label belongs to each row
+        "data_collector/sampling_rate": r"1(\.0)?",  # each row has a label
         "data_collector/rolling_rate": "hour",  # the folders that `mlops` reads
-        # The monitor needs both; Azure takes the words, not the booleans.
+        # The monitor needs both; Azure accepts the strings, not booleans.
         "data_collector/collections/model_inputs/enabled": "True",
         "data_collector/collections/model_outputs/enabled": "True",
         **{f"{kind}_probe/{key}": POSITIVE for kind in ("liveness", "readiness") for key in PROBE},
@@ -94,7 +94,7 @@ SAID: dict[str, dict[str, str]] = {
     "pipelineJob": {
         "experiment_name": ".+",
         "settings/default_compute": "azureml:.+",
-        # A gate that was not passed must not be followed by a registration.
+        # If the gate does not promote, registration must not follow.
         "settings/continue_on_step_failure": "False",
         "inputs/data/type": "mltable",
     },
@@ -102,19 +102,19 @@ SAID: dict[str, dict[str, str]] = {
 
 
 def is_said(project: Path, paths: list[str]) -> list[str]:
-    """Every key that this house wants in a file of its kind is there, and says what it may say."""
+    """Every required key of a file of this kind is present and has an allowed value."""
     found = []
     for path in paths:
         content = yaml.safe_load((project / path).read_text(encoding="utf-8"))
         schema = re.fullmatch(r".*/(\w+)\.schema\.json", str(content.get("$schema", "")))
         if schema:
             found += [f"{path}: {what}" for what in _unsaid(content, SAID.get(schema[1], {}))]
-            found += [f"{path}: {key} is a text: put it in quotes" for key in _unquoted(content)]
+            found += [f"{path}: {key} must be a string: put it in quotes" for key in _unquoted(content)]
     return found
 
 
 def _unquoted(content: dict[str, Any]) -> Iterator[str]:
-    """The keys whose number would be a text: 1.10 is not 1.1, and Azure takes no numbers for variables."""
+    """Return the keys that must be strings: 1.10 is not 1.1, and Azure accepts no numbers for variables."""
     texts = {"version": content.get("version")} | content.get("environment_variables", {})
     return (key for key, value in texts.items() if value is not None and not isinstance(value, str))
 

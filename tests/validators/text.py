@@ -1,4 +1,4 @@
-"""What holds for every text: clean ends, no placeholder left over, names that every system can store, tidy YAML."""
+"""Rules for every text file: clean line ends, no unrendered placeholder, portable names, tidy YAML."""
 
 import re
 from pathlib import Path, PureWindowsPath
@@ -6,12 +6,12 @@ from pathlib import Path, PureWindowsPath
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-# A static file may hold GitHub's and Azure's `${{ }}`; Python and notebooks are never rendered from text.
+# A static file may contain GitHub's and Azure's `${{ }}`; Python and notebooks are never rendered from text.
 PLACEHOLDER = re.compile(r"(?<!\$)\{\{|\{%|%\}|\{#(?![\w.-]+\})")
 UNRENDERED = "a placeholder is left"
 RENDERED_AS_IS = (".py", ".ipynb")
 ILLEGAL = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ](?:/|$)')
-# Each rule that is not yamllint's default says why.
+# Each rule that differs from yamllint's default has a reason.
 STYLE = YamlLintConfig("""
 extends: default
 rules:
@@ -26,19 +26,19 @@ rules:
 
 
 def is_text(project: Path, paths: list[str]) -> list[str]:
-    """It is UTF-8: what is not, no other validator can read."""
+    """The file is UTF-8; no other validator can read a file that is not."""
     found = []
     for path in paths:
         try:
             (project / path).read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
-            found.append(f"{path}: it is no UTF-8: {error}")
+            found.append(f"{path}: it is not UTF-8: {error}")
     return found
 
 
 def is_clean(project: Path, paths: list[str]) -> list[str]:
-    """Lines that end as on Unix and with no blanks, one line end at the end, nothing unrendered."""
-    # Bytes, for reading text would turn every line end into Unix's.
+    """Lines end with a line feed and without trailing spaces, and no placeholder is left."""
+    # Bytes, because reading text would convert every line ending.
     return [f"{path}: {what}" for path in paths for what in _flaws(path, (project / path).read_bytes().decode("utf-8"))]
 
 
@@ -56,12 +56,12 @@ def _flaws(path: str, text: str) -> list[str]:
 
 
 def has_a_portable_name(project: Path, paths: list[str]) -> list[str]:
-    """Windows can store it, and nothing else in its folder differs by case alone; no folder beside it is empty."""
+    """Windows can store the path, no path in its folder differs only by case, and no folder is empty."""
     found = [f"{path}: Windows does not allow that name" for path in paths if _is_reserved(path)]
     for path in paths:
         beside = [other for other in (project / path).parent.iterdir()]
         if sum(other.name.lower() == Path(path).name.lower() for other in beside) > 1:
-            found.append(f"{path}: another name differs by case alone")
+            found.append(f"{path}: another name differs only by case")
         found += [f"{path}: the folder {other.name} is empty" for other in beside if _is_empty(other)]
     return found
 
@@ -75,7 +75,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def is_tidy_yaml(project: Path, paths: list[str]) -> list[str]:
-    """It parses, no key stands twice, and it is laid out evenly."""
+    """The file parses, no key is repeated, and its layout is consistent."""
     return [
         f"{path}: line {problem.line}: {problem.desc}"
         for path in paths

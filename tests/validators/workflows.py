@@ -1,4 +1,4 @@
-"""GitHub's files: their published schemas, their security, the shell they run, and this house's own rules."""
+"""GitHub's files: published schemas, security, shell scripts, and this repository's own rules."""
 
 import json
 import subprocess
@@ -13,17 +13,17 @@ from ruamel.yaml import YAML, YAMLError
 
 from validators.workflow_rules import broken_rules, whole_values
 
-# GitHub starts a step's script with `bash -e`.
+# GitHub runs a step's script with `bash -e`.
 SHELLCHECK = ["--shell=bash", "--format=json", "-"]
 
 
 def is_workflow(project: Path, paths: list[str]) -> list[str]:
-    """It keeps the schema that SchemaStore publishes."""
+    """The file matches the schema that SchemaStore publishes."""
     return _by_schema("vendor.github-workflows", project, paths)
 
 
 def is_dependabot(project: Path, paths: list[str]) -> list[str]:
-    """It keeps the schema that SchemaStore publishes."""
+    """The file matches the schema that SchemaStore publishes."""
     return _by_schema("vendor.dependabot", project, paths)
 
 
@@ -41,7 +41,7 @@ def _validator(schema: str) -> Draft7Validator:
 
 
 def _load(path: Path) -> Any:
-    """YAML 1.2, in which the key `on` is no boolean; empty if it does not parse, which is said elsewhere."""
+    """Parse as YAML 1.2, which does not read the key `on` as a boolean; return an empty mapping if that fails."""
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
     except YAMLError:
@@ -62,7 +62,7 @@ def is_secure(project: Path, paths: list[str]) -> list[str]:
 
 
 def runs_shell(project: Path, paths: list[str]) -> list[str]:
-    """Shellcheck finds nothing in what its steps run."""
+    """Shellcheck finds nothing in the scripts of the steps."""
     return [
         f"{path}: {comment}"
         for path in paths
@@ -82,7 +82,7 @@ def _shellcheck(script: str) -> list[str]:
 
 
 def keeps_house_rules(project: Path, paths: list[str]) -> list[str]:
-    """No permission it does not name, no job without an end, no answer or event in a shell line, actions pinned."""
+    """Jobs name their permissions and have a time limit, scripts contain no answer or event, and actions are pinned."""
     return [
         f"{path}: {what}"
         for path in paths

@@ -1,5 +1,5 @@
-"""Every project that the questions can render, derived from copier.yml and the template: nothing is listed by hand.
+"""Derives every project that the questions can render from copier.yml and the template, without a hand-written list.
 
-`questionnaire.py` knows which answers go together, `snippets.py` which answers a piece of template reads, `renderer.py`
-what a project then holds, `matrix.py` which projects are looked at, `proof.py` what is said of them.
+`questionnaire.py` finds the possible combinations of answers, `snippets.py` the answers that a piece of template reads,
+`renderer.py` the content of a project, `matrix.py` the projects to test, and `proof.py` their errors.
 """

@@ -1,6 +1,6 @@
-"""Which files a project holds, said a second time and the other way round: by file, not by answer.
+"""Lists the files of a project a second time, independently of copier.yml: by file instead of by answer.
 
-copier.yml says what a feature leaves out; here stands when a file is there. A new choice is not known here and fails.
+copier.yml excludes files by feature; this module states when a file is present. A new choice fails until it is here.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ Condition = Callable[[Answers], bool]
 
 
 def _is(question: str, **known: bool) -> Condition:
-    """True for the choices named so; a choice that is not named is an error."""
+    """Return a condition for the named choices; a missing choice is an error."""
     return lambda values: known[values[question]]
 
 
@@ -40,11 +40,11 @@ def with_notebooks(values: Answers) -> bool:
 
 
 def _from(*datasets: str) -> Condition:
-    """True for these data sets; one that a package returns brings no file, so it need not be known here."""
+    """Return a condition for these data sets; a data set from a package adds no file, so it need not be listed."""
     return lambda values: values["dataset"] in datasets
 
 
-# The first pattern that a file matches says when it is there; a file that matches none is in every project.
+# The first pattern that matches a file decides; a file without a match is in every project.
 CONDITIONS: dict[str, Condition] = {
     "data/sample.csv": lambda values: _from("custom")(values) and values["data_path"] == "data/sample.csv",
     "src/model/datasets/__init__.py": _from("diabetes", "breast_cancer", "flights", "custom"),
@@ -80,10 +80,10 @@ CONDITIONS: dict[str, Condition] = {
 
 
 def expected(values: Answers, files: Iterable[str]) -> set[str]:
-    """The files that these answers imply, of all that the template has.
+    """Return the files of a project with these answers, out of all files of the template.
 
     Raises:
-        KeyError: an answer decides about a file and is not known here.
+        KeyError: an answer that decides about a file is missing here.
     """
     return {file for file in files if _condition(file)(values)}
 

@@ -1,4 +1,4 @@
-"""Validates projects: each file once per distinct content, what relates files to each other in every project."""
+"""Validates projects: each file once per distinct content, and the relations between files in every project."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from validators import problems
 
 @dataclass
 class Proof:
-    """What is known of the projects looked at so far; `folder` holds the last one that had a file not seen before.
+    """The results for all projects so far; `folder` contains the last project with a new file.
 
-    Contents are told apart by identity: the same content has to be the same object in every project, and to stay.
+    Contents are compared by identity: equal content must be the same object in every project, and must stay alive.
     """
 
     folder: Path
@@ -26,7 +26,7 @@ class Proof:
         return f"{self.projects} projects, {distinct}"
 
     def look_at(self, files: Mapping[str, bytes]) -> list[str]:
-        """What is wrong in a project: nothing, one hopes."""
+        """Return the errors of a project."""
         self.projects += 1
         new = [path for path, content in files.items() if (path, id(content)) not in self._of_files]
         if new:
@@ -36,7 +36,7 @@ class Proof:
                 own = [sentence for sentence in found if sentence.startswith(f"{path}:")]
                 self._of_files[path, id(files[path])] = own
                 found = [sentence for sentence in found if sentence not in own]
-            assert not found, f"problems that name no file: {found}"
+            assert not found, f"errors without a file name: {found}"
         of_files = [sentence for path, content in files.items() for sentence in self._of_files[path, id(content)]]
         names = frozenset(files)
         return of_files + [sentence for relation in RELATIONS for sentence in self._relate(relation, files, names)]
@@ -49,7 +49,7 @@ class Proof:
         return self._of_relations[key]
 
     def _write(self, files: Mapping[str, bytes]) -> None:
-        """Make the folder hold exactly these files; few differ from those it holds."""
+        """Make the folder contain exactly these files; only the changes are written."""
         for path in self._on_disk.keys() - files.keys():
             (self.folder / path).unlink()
         for path, content in files.items():

@@ -1,4 +1,4 @@
-"""The questions of copier.yml: which answers they offer, given those before, and what is computed from them."""
+"""The questions of copier.yml: their choices for the answers so far, and the computed values."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -14,7 +14,7 @@ Answers = Mapping[str, Any]
 
 
 class Questionnaire:
-    """Walks through the questions as Copier does, at every choice along each of its ways."""
+    """Evaluates the questions like Copier, for every possible sequence of choices."""
 
     def __init__(self, template: Path) -> None:
         self.template = template
@@ -25,13 +25,13 @@ class Questionnaire:
 
     @cached_property
     def with_choices(self) -> tuple[str, ...]:
-        """The questions that offer choices, yes or no among them, whether they are asked or hidden."""
+        """Return the questions with choices, including yes or no, visible or hidden."""
         return tuple(question.name for question in self._questions if question.has_choices)
 
     def variants(self, branching: Collection[str] | None = None, **given: Any) -> Iterator[Answers]:
-        """Every answer and computed value of every combination of choices; those that do not branch keep their default.
+        """Return the values of every combination of choices; questions without choices keep the default.
 
-        A question that is not asked has its default as value, as in Copier; `asked` leaves it out again.
+        A skipped question has its default as value, as in Copier; `asked` removes it.
         """
         branching = self.with_choices if branching is None else branching
         yield from self._walk({}, 0, branching, given)
@@ -54,15 +54,15 @@ class Questionnaire:
         del values[question.name]
 
     def decides(self, name: str) -> frozenset[str]:
-        """A question and every value that follows from its answer without being asked for."""
+        """Return a question and every value that is computed from its answer."""
         decided = {name}
-        for question in self._questions:  # a value reads only what stands before it
+        for question in self._questions:  # a value depends only on earlier ones
             if not question.is_always_asked and decided.intersection(question.reads):
                 decided.add(question.name)
         return frozenset(decided)
 
     def asked(self, values: Answers) -> dict[str, Any]:
-        """What somebody answered, as Copier records it: no computed values, none of questions that were skipped."""
+        """Return the answers as Copier records them, without computed values and skipped questions."""
         return {question.name: values[question.name] for question in self._questions if question.is_asked(values)}
 
 
@@ -88,7 +88,7 @@ class _Question:
         return self._cast(self._default(values))
 
     def choices(self, values: Answers) -> list[Any]:
-        """The values offered; which goes first does not matter, the labels are for the reader."""
+        """Return the choices; their order does not matter, and the labels are only shown."""
         offered = self._parsed("yaml", self._choices(values))
         return list(offered.values() if isinstance(offered, dict) else offered)
 
@@ -96,7 +96,7 @@ class _Question:
         return self._parsed(self._type, text)
 
     def _parsed(self, kind: str, text: str) -> Any:
-        """The value that a text stands for: always the same object for the same text."""
+        """Return the value of a text, always the same object for the same text."""
         if (kind, text) not in self._values:
             self._values[kind, text] = CAST_STR_TO_NATIVE[kind](text)
         return self._values[kind, text]

@@ -1,4 +1,4 @@
-"""What a project holds, worked out file by file: each is rendered once per distinct values of what it reads."""
+"""Renders projects in memory: each file once per distinct values that it reads."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ ANSWERS_SOURCE = "{{ _copier_conf.answers_file }}.jinja"
 
 
 class Renderer:
-    """Renders projects of one template; `files` of a variant are those that `copier copy` writes, in memory."""
+    """Renders projects of one template in memory; `files` of a variant equal the files of `copier copy`."""
 
     def __init__(self, questionnaire: Questionnaire) -> None:
         self._questionnaire = questionnaire
@@ -27,7 +27,7 @@ class Renderer:
             name.removesuffix(SUFFIX): self._snippet(path) for name, path in sources.items() if name.endswith(SUFFIX)
         }
         templated = [name for name in self.paths if "{{" in name or "{%" in name]
-        assert not templated, f"files come and go by _exclude, not by their names: {templated}"
+        assert not templated, f"_exclude decides about files, not their names: {templated}"
         self._exclude = [Snippet(entry, questionnaire.template) for entry in questionnaire.settings["_exclude"]]
         self._excluded: dict[str, frozenset[str]] = {}
         self._encoded: dict[str, bytes] = {}
@@ -37,20 +37,20 @@ class Renderer:
 
     @property
     def paths(self) -> frozenset[str]:
-        """Every file that some project can hold, but for its answers."""
+        """Return every file that a project can have, except for its answers file."""
         return frozenset(self._static) | frozenset(self._rendered)
 
     @property
     def renders(self) -> int:
-        """How often a file was rendered so far."""
+        """Return the number of rendered files so far."""
         return sum(len(snippet) for snippet in self._rendered.values())
 
     def excluded(self, values: Answers) -> frozenset[str]:
-        """The files that this project does without."""
+        """Return the excluded files of this project."""
         return frozenset().union(*(self._matched(entry(_copying(values))) for entry in self._exclude))
 
     def files(self, values: Answers) -> dict[str, bytes]:
-        """Every file of the project but for its answers, and what is in it."""
+        """Return every file of the project with its content, except for the answers file."""
         left_out = self.excluded(values)
         files = {path: content for path, content in self._static.items() if path not in left_out}
         for path, snippet in self._rendered.items():
@@ -59,7 +59,7 @@ class Renderer:
         return files
 
     def answers_file(self, values: Answers) -> dict[str, bytes]:
-        """The one file that is another in every project."""
+        """Return the answers file, which differs in every project."""
         text = self._answers._compiled.render(_copier_answers=self._questionnaire.asked(values))
         return {ANSWERS: text.encode()}
 
@@ -71,17 +71,17 @@ class Renderer:
         return self._excluded[patterns]
 
     def _bytes(self, text: str) -> bytes:
-        """The same object for the same text, so that contents can be compared by what they are, not by reading them."""
+        """Return the same object for the same text, so that contents can be compared by identity."""
         if text not in self._encoded:
             self._encoded[text] = text.encode()
         return self._encoded[text]
 
     def read_by(self, path: str) -> frozenset[str]:
-        """The questions and computed values that a file's content is read from."""
+        """Return the questions and computed values that a file's content depends on."""
         return frozenset(self._rendered[path].reads) if path in self._rendered else frozenset()
 
     def present_by(self, names: frozenset[str], variants: Iterable[Answers]) -> set[str]:
-        """The files that come and go with one of these questions and computed values."""
+        """Return the files whose presence depends on these questions and computed values."""
         entries = [entry for entry in self._exclude if names.intersection(entry.reads)]
         return {path for entry in entries for values in variants for path in self._matched(entry(_copying(values)))}
 

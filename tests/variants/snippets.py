@@ -1,4 +1,4 @@
-"""Pieces of template that are rendered once for each distinct combination of the values they read."""
+"""Pieces of template that are rendered once for each distinct combination of the values that they read."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from functools import cache
@@ -11,14 +11,14 @@ from jinja2 import Environment, meta, nodes
 
 @cache
 def environment(template: Path) -> Environment:
-    """The very Jinja environment that Copier renders this template with, but it compiles each text once."""
+    """Return the Jinja environment that Copier uses for this template, with a cache of compiled texts."""
     jinja = Worker(src_path=str(template), dst_path=template / "nowhere").jinja_env
     jinja.from_string = cache(jinja.from_string)
     return jinja
 
 
 class Snippet:
-    """A piece of template: what it reads is found in its syntax tree, so a branch not taken counts as well."""
+    """A piece of template. Its inputs come from its syntax tree, so they include those of untaken branches."""
 
     def __init__(self, source: str, template: Path) -> None:
         self._compiled = environment(template).from_string(source)
@@ -32,12 +32,12 @@ class Snippet:
         return self._rendered[key]
 
     def __len__(self) -> int:
-        """How many distinct combinations were rendered."""
+        """Return the number of distinct combinations that were rendered."""
         return len(self._rendered)
 
 
 def _read(source: str, jinja: Environment) -> set[str]:
-    """The names a template takes from its context; macros of other files take none, included files take theirs."""
+    """Return the names that a template reads from its context. Imported macros add none, included files do."""
     tree = jinja.parse(source)
     names = meta.find_undeclared_variables(tree)
     for included in _included(tree):
@@ -53,5 +53,5 @@ def _included(tree: nodes.Template) -> Iterator[str]:
 
 
 def _key(value: Any) -> Hashable:
-    """A value to compare by: one and True, or a list and its text, are not the same."""
+    """Return a value for comparison: 1 and True differ, and so do a list and its text."""
     return (type(value), value if isinstance(value, Hashable) else repr(value))

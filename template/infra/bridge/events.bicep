@@ -1,10 +1,10 @@
-// The workspace's events that this project wants, sent to the bridge: what is wanted stands in event-filters.json. An
-// event that GitHub did not take within a day is kept as a blob under dead-letters.
+// Sends this project's events from the workspace to the bridge. event-filters.json selects the events. An event that
+// GitHub did not accept within a day is stored as a blob under dead-letters.
 param location string
 param workspaceName string
 param storageName string
 
-@description('The bridge, as Event Grid addresses it; the address of a Logic App contains its key.')
+@description('The bridge as an Event Grid destination; the address of a Logic App contains its key.')
 @secure()
 param destination object
 
@@ -47,7 +47,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-// Event Grid checks that it may write dead letters while a subscription is made.
+// Event Grid checks its permission to write dead letters when a subscription is created.
 resource deadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(storage.id, topic.id, storageBlobDataContributor)
   scope: storage

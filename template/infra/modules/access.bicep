@@ -1,13 +1,13 @@
-// Lets somebody train and deploy in a workspace, and no more: data, models, jobs and endpoints, but no infrastructure.
+// Assigns the roles to train and deploy in a workspace: data, models, jobs and endpoints, but no infrastructure.
 param workspaceName string
 param principalId string
 @allowed(['ServicePrincipal', 'User', 'Group'])
 param principalType string
 
-@description('The store of a workspace that this project made: code and data are uploaded with the caller\'s own identity. Empty for none.')
+@description('The storage account of a workspace that this project created: code and data are uploaded with the caller\'s own identity. Empty for none.')
 param storageName string
 
-@description('The registry of a workspace that this project made. Empty for none.')
+@description('The container registry of a workspace that this project created. Empty for none.')
 param registryName string = ''
 
 var azureMLDataScientist = 'f6c7c914-8db3-469d-8ca1-694a8f32e121'
@@ -37,7 +37,7 @@ resource workspaceRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// A rollout looks at what callers of the endpoint get: Azure Monitor's metrics of the workspace's endpoints.
+// A rollout reads Azure Monitor's metrics of the workspace's endpoints, to watch the requests of callers.
 resource metricsRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(workspace.id, principalId, monitoringReader)
   scope: workspace

@@ -1,4 +1,4 @@
-// Mails when the month's costs of this resource group pass 80 % of the budget, and when they will pass all of it.
+// Sends an e-mail when the resource group's monthly cost exceeds 80 % of the budget, and when its forecast exceeds 100 %.
 param name string
 param amount int
 param startDate string

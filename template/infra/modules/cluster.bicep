@@ -1,5 +1,5 @@
-// The cluster that pipelines train on. It scales to zero, so an idle one costs nothing; resources/compute describes
-// the same one for `az ml compute create`.
+// The training cluster. It scales to zero, so it costs nothing when idle. resources/compute describes the same
+// cluster for `az ml compute create`.
 param location string
 param workspaceName string
 param name string

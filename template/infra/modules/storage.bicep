@@ -1,4 +1,4 @@
-// A storage account that only identities can open. Soft delete stays off: the monitor cannot read a store that has it.
+// A storage account with access by identity only. Soft delete is off, because the monitor cannot read a store with it.
 param location string
 param name string
 

@@ -1,4 +1,4 @@
-// A Key Vault that roles open, not access policies.
+// A Key Vault with access by roles, not by access policies.
 param location string
 param name string
 

@@ -1,5 +1,5 @@
-// The workspace, and what it needs beside storage and Key Vault. It reaches them with an identity of its own and keeps
-// no key; serverless jobs and monitors use the same identity.
+// The workspace with its registry and logs; storage and Key Vault are separate modules. It uses its own managed
+// identity and stores no keys. Serverless jobs and monitors use the same identity.
 param location string
 param name string
 param identityName string

@@ -27,7 +27,6 @@ def score_folder(client: "MLClient", endpoint: str, rows: pd.DataFrame, hour: st
     with tempfile.TemporaryDirectory() as folder:
         rows.to_json(Path(folder) / "rows.jsonl", orient="records", lines=True, force_ascii=False)
         target = f"{SCORED}/{endpoint}/{hour}/{uuid.uuid4().hex}.jsonl"
-        # On the laptop the job reads the folder itself: it stays until the job has ended.
         try:
             follow(client, invoke(client, endpoint, Path(folder), target))
         except RunFailedError as error:

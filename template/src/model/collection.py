@@ -1,4 +1,4 @@
-"""Collects what an online deployment scored, for the monitor to read."""
+"""Collects the rows and predictions of an online deployment for the monitor."""
 
 import atexit
 import json
@@ -16,21 +16,20 @@ from model.serving import Rows
 
 PAUSE = 0.1
 MOST_ROWS = 1000
-# The rows of a record of more than 4 MB are kept in another file, and neither a monitor nor a retraining finds them.
-# What is posted is ASCII, so Azure's own spelling of it is no longer.
+# Azure keeps the rows of a record of more than 4 MB in another file, which neither a monitor nor a retraining reads.
+# Records are posted as ASCII, so Azure's own encoding of them is not longer.
 MOST_BYTES = 3_000_000
-# A character is written as up to two escapes, such as \\ud83d\\ude00; a number has up to 25 characters, beside comma,
-# colon and what may be around it.
+# A character takes up to two escapes, such as \\ud83d\\ude00. A number takes up to 25 characters, plus punctuation.
 ESCAPED, NUMBER = 12, 32
 
 log = logging.getLogger("azmlinfsrv.collection")
 
 
 class Collection:
-    """The collections `model_inputs` and `model_outputs`, whose rows belong together by correlation id and position.
+    """The collections `model_inputs` and `model_outputs`; correlation id and position join their rows.
 
-    The SDK posts each record by itself, which costs more than scoring a row. A request is collected at once, but what
-    follows within a tenth of a second shares a record.
+    The SDK posts each record separately, which takes longer than scoring a row. A request is collected at once, but
+    requests that follow within a tenth of a second share a record.
     """
 
     def __init__(self, contract: Contract):
@@ -42,11 +41,11 @@ class Collection:
         self._thread = threading.Thread(target=self._run, name="collection", daemon=True)
         if self._inputs or self._outputs:
             self._thread.start()
-            # A worker that is stopped would wait neither for this thread nor for the SDK's.
+            # A stopping worker would not wait for this thread or the SDK's threads.
             atexit.register(self._close)
 
     def add(self, rows: Rows, predictions: list[Any]) -> None:
-        """Collect rows and their predictions, where collection is switched on."""
+        """Collect rows and their predictions if collection is enabled."""
         if self._thread.is_alive():
             with self._changed:
                 self._waiting.append((rows, predictions))
@@ -62,7 +61,7 @@ class Collection:
             try:
                 self._collect(batch)
             except Exception:
-                # Without this thread nothing would be collected until the deployment starts again.
+                # If this thread ended, nothing would be collected until the deployment restarts.
                 log.exception("%d requests are not collected.", len(batch))
             with self._changed:
                 self._changed.wait_for(lambda: self._closing or self._is_full(), PAUSE)
@@ -91,10 +90,10 @@ class Collection:
 
 
 def record_parts(inputs: pd.DataFrame, outputs: pd.DataFrame, most: int = MOST_BYTES) -> list[slice]:
-    """Return the rows that each record takes, so that neither collection's record is larger than `most` bytes.
+    """Split rows into records, so that no record of either collection is larger than `most` bytes.
 
-    Both collections are cut at the same rows: position and correlation id then belong together. A single row that is
-    larger is left out of both.
+    Both collections are split at the same rows, so that correlation id and position still join them. A single row
+    that is larger is left out of both.
     """
     if all(_most_bytes(table) <= most or _bytes(table) <= most for table in (inputs, outputs)):
         return [slice(0, len(inputs))]
@@ -108,12 +107,12 @@ def record_parts(inputs: pd.DataFrame, outputs: pd.DataFrame, most: int = MOST_B
 
 
 def _bytes(table: pd.DataFrame) -> int:
-    """Return how long a record of these rows is, written as the SDK writes it."""
+    """Return the size of a record of these rows in the SDK's format."""
     return len(table.to_json(orient="records"))
 
 
 def _most_bytes(table: pd.DataFrame) -> int:
-    """Return what a record of these rows has at most: far cheaper than writing it, and nearly always enough to know."""
+    """Return an upper bound of a record's size. It is far cheaper than the exact size, and nearly always sufficient."""
     # pandas escapes slashes too.
     names = sum(len(json.dumps(str(name))) + str(name).count("/") for name in table)
     total = len(table) * (names + NUMBER * len(table.columns))
@@ -124,7 +123,7 @@ def _most_bytes(table: pd.DataFrame) -> int:
 
 
 def _collector(name: str) -> Collector | None:
-    """Return a collection's collector, or None where it is not switched on: scoring works all the same."""
+    """Return a collection's collector, or None if it is not enabled: scoring works without it."""
     refusals: list[Exception] = []
     Collector(name=name, on_error=refusals.append)
     if refusals:

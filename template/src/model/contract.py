@@ -1,6 +1,6 @@
-"""The data contract: `contract.yml` as an object, and every table held against it.
+"""The data contract: reads `contract.yml` and checks tables against it.
 
-Numbers are float64 and text or codes are strings, everywhere: models, monitors and MLTable then agree on types.
+Numbers are always float64, text and codes always strings, so that models, monitors and MLTable agree on types.
 """
 
 import re
@@ -14,20 +14,20 @@ import pandas as pd
 import yaml
 
 NUMBERED = "row_id"
-"""The identifier of a source that has none: its rows are numbered."""
-# A whole number as text with a decimal point, and the first number that a float does not hold exactly.
+"""The identifier column of a source without one: its rows are numbered."""
+# A whole number written with a decimal point, and the limit up to which a float holds whole numbers exactly.
 WHOLE, MOST_DIGITS = re.compile(r"-?\d{1,15}\.0+"), 2**53
 
 Task = Literal["regression", "binary_classification", "multiclass_classification"]
 
 
 class ContractError(ValueError):
-    """Data does not keep the contract; the message is one sentence for a person."""
+    """Data does not match the contract; the message is one sentence for a person."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """The columns of `contract.yml` and their parts."""
+    """The columns of `contract.yml` and their roles."""
 
     task: Task
     id_column: str
@@ -42,7 +42,7 @@ class Contract:
 
     @cached_property
     def features(self) -> list[str]:
-        """What the model learns from, in the order it sees them."""
+        """The model's features, in the model's order."""
         return [*self.numerical, *self.categorical]
 
     @property
@@ -56,21 +56,21 @@ NAME = "src/model/contract.yml"
 
 
 def load_contract(path: Path = CONTRACT) -> Contract:
-    """Read the contract that stands beside this file.
+    """Read `contract.yml` from this file's folder.
 
     Raises:
-        ContractError: it is not there, is no YAML, or does not say what it has to.
+        ContractError: the file is missing, is not YAML, or lacks a key.
     """
     try:
         contract = _read(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        raise ContractError(f"There is no {NAME}: get it back with `git restore {NAME}`.") from error
+        raise ContractError(f"There is no {NAME}: restore it with `git restore {NAME}`.") from error
     except yaml.YAMLError as error:
-        raise ContractError(f"{NAME} is no YAML: {' '.join(str(error).split())}") from error
+        raise ContractError(f"{NAME} is not valid YAML: {' '.join(str(error).split())}") from error
     except KeyError as error:
-        raise ContractError(f"{NAME} does not say {error.args[0]}: `git diff {NAME}` shows what it said.") from error
+        raise ContractError(f"{NAME} has no key {error.args[0]}: `git diff {NAME}` shows your changes.") from error
     except (TypeError, AttributeError) as error:
-        raise ContractError(f"{NAME} is not laid out as it was: `git diff {NAME}` shows how.") from error
+        raise ContractError(f"{NAME} has a wrong structure: `git diff {NAME}` shows your changes.") from error
     _check(contract)
     return contract
 
@@ -82,9 +82,9 @@ def _check(contract: Contract) -> None:
     if contract.task not in get_args(Task):
         raise ContractError(f"{NAME}: task is '{contract.task}': choose {', '.join(get_args(Task))}.")
     if unnamed:
-        raise ContractError(f"{NAME}: {unnamed[0]!r} is no name of a column: write it in quotes.")
+        raise ContractError(f"{NAME}: {unnamed[0]!r} is not a column name: write it in quotes.")
     if repeated:
-        raise ContractError(f"{NAME} names the column '{repeated[0]}' twice: it is one thing only.")
+        raise ContractError(f"{NAME} names the column '{repeated[0]}' twice: a column has one role only.")
     if not re.fullmatch(r"[\w.]+:\w+", str(contract.source)):
         raise ContractError(f"{NAME}: source is '{contract.source}': write it as module:function.")
 
@@ -105,10 +105,10 @@ def _read(text: dict[str, Any]) -> Contract:
 
 
 def cast(frame: pd.DataFrame, contract: Contract, columns: list[str]) -> pd.DataFrame:
-    """Return `columns` of `frame` in the contract's types; extra columns are left out.
+    """Return `columns` of `frame` in the contract's types, without extra columns.
 
     Raises:
-        ContractError: a column is missing or holds a value that its type cannot.
+        ContractError: a column is missing or holds a value of a wrong type.
     """
     missing = [column for column in columns if column not in frame]
     if missing:
@@ -136,9 +136,9 @@ def _as_numbers(values: pd.Series, column: str) -> pd.Series:
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Return values as strings, whatever is missing as None; whole numbers have one spelling however they were stored.
+    """Return values as strings and missing values as None; a whole number has one spelling, however it was stored.
 
-    pandas writes a code 1 as 1.0, in JSON as in CSV, once its column has a gap: to a model that would be another code.
+    pandas writes a code 1 as 1.0, in JSON and in CSV, if its column has a gap. To a model that would be another code.
     """
     return values.astype(object).map(spelled, na_action="ignore").where(values.notna(), None)
 
@@ -153,7 +153,7 @@ def spelled(value: object) -> str:
 
 
 def is_spelled(text: str) -> bool:
-    """Return whether a text is spelled as `as_text` spells it already."""
+    """Return whether `as_text` would leave a text unchanged."""
     return not (text.endswith("0") and WHOLE.fullmatch(text))
 
 
@@ -174,8 +174,8 @@ def check_labelled(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     if repeated.any():
         first = rows.loc[repeated, contract.id_column].iloc[0]
         raise ContractError(
-            f"The identifier '{first}' in column '{contract.id_column}' stands in more than one row: "
-            "it must tell rows apart."
+            f"The identifier '{first}' in column '{contract.id_column}' is in more than one row: "
+            "identifiers must be unique."
         )
     if contract.is_classification:
         _check_classes(rows[contract.target], contract)
@@ -193,7 +193,7 @@ def _check_classes(target: pd.Series, contract: Contract) -> None:
     unknown = [value for value in found if value not in contract.classes] if contract.classes else []
     if unknown:
         raise ContractError(
-            f"The target '{contract.target}' holds '{unknown[0]}', which is none of its classes in "
+            f"The target '{contract.target}' holds '{unknown[0]}', which is not one of its classes in "
             f"src/model/contract.yml: {', '.join(contract.classes)}."
         )
     if contract.classes:

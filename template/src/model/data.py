@@ -1,8 +1,8 @@
-"""Where this project's rows come from. This file is yours: `copier update` never touches it.
+"""Loads this project's rows. This file is yours: `copier update` never changes it.
 
-Change `load_rows` when rows should be joined, filtered or derived before anything else sees them. It is not called
-where rows are scored: a column that is derived here has to come with each request. What follows from other columns
-alone is better computed by the model's own pipeline, in `estimator.py`.
+Change `load_rows` to join, filter or derive rows before any other step uses them. Scoring does not call it, so each
+request has to contain a column that is derived here. If a value can be computed from other columns of the same row,
+compute it in the model's own pipeline, in `estimator.py`.
 """
 
 from importlib import import_module
@@ -13,9 +13,9 @@ from model.contract import NUMBERED, Contract
 
 
 def load_rows(contract: Contract) -> pd.DataFrame:
-    """Return every row there is, labelled, with the contract's columns.
+    """Return all labelled rows with the contract's columns.
 
-    Rows of a source without an identifier are numbered, so that rows added at its end change no others.
+    Rows of a source without an identifier are numbered, so that rows added at the end do not change the others.
     """
     module, function = contract.source.split(":")
     rows: pd.DataFrame = getattr(import_module(module), function)()

@@ -1,7 +1,7 @@
-"""The model. This file is yours: `copier update` never touches it.
+"""The model. This file is yours: `copier update` never changes it.
 
-Change `build_estimator` to try another model: it returns any scikit-learn estimator (a classifier needs
-`predict_proba`). The pipeline trains it and promotes it only if it beats the model in service.
+Change `build_estimator` to try another model. It returns any scikit-learn estimator; a classifier needs
+`predict_proba`. The pipeline trains it and promotes it only if it beats the champion.
 """
 
 from sklearn.base import BaseEstimator
@@ -15,7 +15,7 @@ from model.contract import Contract
 
 
 def build_estimator(contract: Contract) -> BaseEstimator:
-    """Return an untrained estimator for the contract's columns; missing values are fine in all of them."""
+    """Return an untrained estimator for the contract's columns; all of them may have missing values."""
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     codes = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5)
     columns = ColumnTransformer(

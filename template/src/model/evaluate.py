@@ -1,4 +1,4 @@
-"""Score challenger, champion and a baseline on the same holdout, and decide whether the challenger is promoted."""
+"""Score challenger, champion and a baseline on the same holdout, and decide about the challenger's promotion."""
 
 import argparse
 from dataclasses import asdict
@@ -18,7 +18,7 @@ from model.tables import read_rows, write_json
 
 
 def row_losses(model: Any, rows: pd.DataFrame, contract: Contract) -> np.ndarray:
-    """Return each row's squared error, or its negative log likelihood; a class the model never saw has likelihood 0."""
+    """Return each row's squared error or negative log likelihood; a class unknown to the model has likelihood 0."""
     features, target = rows[contract.features], rows[contract.target]
     if not contract.is_classification:
         return (np.asarray(model.predict(features)) - target.to_numpy()) ** 2
@@ -30,10 +30,10 @@ def row_losses(model: Any, rows: pd.DataFrame, contract: Contract) -> np.ndarray
 
 
 def champion_losses(uri: str, rows: pd.DataFrame, contract: Contract) -> np.ndarray:
-    """Return the champion's losses; all NaN, which never promotes, if it cannot score today's rows."""
+    """Return the champion's losses. They are NaN, which never promotes, if it cannot score the current columns."""
     try:
         return row_losses(mlflow.sklearn.load_model(uri), rows, contract)
-    except Exception as error:  # whatever an older model raises on newer columns
+    except Exception as error:  # an older model may raise anything on newer columns
         print(f"The champion {uri} cannot score the holdout: {error}")
         return np.full(len(rows), np.nan)
 

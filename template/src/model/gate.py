@@ -1,4 +1,4 @@
-"""The gate's decision: numbers in, PROMOTE or RETAIN with its reasons out."""
+"""The gate: decides from losses whether a challenger is promoted (PROMOTE) or not (RETAIN), with reasons."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Gate:
-    """What `gate.json` holds: lower metrics are better, `interval` is of the opponent's less the challenger's."""
+    """The content of `gate.json`. Lower metrics are better; `interval` is for opponent minus challenger."""
 
     decision: Decision
     metric: str
@@ -23,7 +23,7 @@ class Gate:
 
 
 def metric_name(task: str) -> str:
-    """Return the task's metric: both are proper scores, so a model that no longer fits its data shows."""
+    """Return the task's metric. Both are proper scores, so they get worse when a model no longer fits its data."""
     return "rmse" if task == "regression" else "log_loss"
 
 
@@ -40,7 +40,7 @@ def decide(
     baseline: np.ndarray,
     margin: float,
 ) -> Gate:
-    """Promote a challenger that beats the champion, or the baseline where there is none.
+    """Promote a challenger that beats the champion, or the baseline if there is no champion.
 
     Args:
         metric: `rmse` or `log_loss`.
@@ -48,7 +48,7 @@ def decide(
         margin: the least improvement, as a share of the opponent's metric.
 
     The improvement must be at least the margin and its 95 % bootstrap interval, resampled over rows in pairs
-    (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), must lie above zero.
+    (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13), must be above zero.
     """
     opponent_name, opponent = ("champion", champion) if champion is not None else ("baseline", baseline)
     scores = {
@@ -59,14 +59,14 @@ def decide(
     mine, theirs = scores["challenger"], scores[opponent_name]
     if mine is None or theirs is None or not np.isfinite([mine, theirs]).all():
         broken = "challenger" if mine is None or not np.isfinite(mine) else opponent_name
-        reason = f"The {broken} has no {metric} on the holdout: nothing is promoted."
+        reason = f"The {broken} has no finite {metric} on the holdout: nothing is promoted."
         return _gate("RETAIN", metric, scores, None, reason)
 
     low, high = _interval(metric, challenger, opponent)
     improvement, needed = theirs - mine, margin * theirs
     compared = f"The challenger's {metric} is {mine:.4g}, the {opponent_name}'s {theirs:.4g}"
     if improvement < needed or improvement <= 0:
-        reason = f"{compared}: an improvement of {improvement:.4g}, less than the {needed:.4g} asked for."
+        reason = f"{compared}: an improvement of {improvement:.4g}, less than the required {needed:.4g}."
         return _gate("RETAIN", metric, scores, (low, high), reason)
     if low <= 0:
         reason = f"{compared}, but the 95 % interval of the improvement, {low:.4g} to {high:.4g}, reaches zero."

@@ -1,18 +1,18 @@
-"""Spark component: the error of predictions whose labels have come in, as a custom signal's metrics."""
+"""Spark component: measures the error of predictions with known labels, as the metrics of a custom signal."""
 
 import argparse
 import math
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file, not the package it is in
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file outside of its package
 
 from model.contract import load_contract
 from model.spark_tables import read_table, write_table
 
 
 def main() -> None:
-    """Measure one window; rows without a label yet are left out."""
+    """Measure one window, without rows that have no label yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--production_data", required=True)
     parser.add_argument("--ground_truth", required=True)

@@ -1,10 +1,10 @@
-"""Spark component: the window's JSON lines as a table with one row for each scored row.
+"""Spark component: converts the window's JSON lines into a table with one row for each scored row.
 
-Two kinds of line are understood: the data collector's records, whose `data` array is exploded and whose
-correlation id is numbered (`abc_0`, `abc_1`), and plain rows, such as a batch endpoint writes. Folders are
-`yyyy/MM/dd/HH`; the window is whole hours, its end exclusive unless it stands within an hour. Nested values
-become JSON text. A line that is cut off or is not UTF-8, a record without a list of rows, and a record of more than
-4 MB, whose rows Azure keeps in another file, are counted, said and skipped.
+It reads two kinds of lines: the data collector's records and plain rows, such as a batch endpoint writes. The `data`
+array of a record is exploded and its correlation id numbered (`abc_0`, `abc_1`). Folders are `yyyy/MM/dd/HH`. The
+window consists of whole hours; its end is exclusive unless it is within an hour. Nested values become JSON text.
+These are counted, reported and skipped: a line that is cut off or is not UTF-8, a record without a list of rows, and
+a record of more than 4 MB, because Azure keeps its rows in another file.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file, not the package it is in
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file outside of its package
 
 from model.spark_tables import files_in, write_table
 
 CORRELATION = "correlationid"
-# A float holds no more.
+# The largest float has no more digits.
 MOST_DIGITS = 308
 MANY_DIGITS = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 UNREADABLE = "line(s) are cut off or hold no record"
@@ -37,10 +37,10 @@ def hours(start: str, end: str) -> list[str]:
 
 
 def rows_of(line: str | bytes) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one line; values are numbers, text, booleans or nothing.
+    """Yield the rows of one line; values are numbers, text, booleans or null.
 
     Raises:
-        ValueError: the line is not a record and not a row; the message says why.
+        ValueError: the line is neither a record nor a row; the message gives the reason.
     """
     record = _parsed(line)
     if not isinstance(record, dict):
@@ -64,7 +64,7 @@ def _parsed(line: str | bytes) -> Any:
     try:
         text = line.decode("utf-8") if isinstance(line, bytes) else line
         return json.loads(text, parse_int=_whole_number) if MANY_DIGITS.search(text) else json.loads(text)
-    # A list in thousands of lists is not a JSONDecodeError.
+    # A list nested thousands of levels deep raises RecursionError, not JSONDecodeError.
     except (ValueError, RecursionError) as error:
         raise ValueError(UNREADABLE) from error
 
@@ -85,9 +85,9 @@ def _moment(text: str) -> datetime:
 
 
 def texts_of(line: str | bytes) -> tuple[list[str], str]:
-    """Return the rows of one line as JSON text, and why there are none if it had to be skipped.
+    """Return the rows of one line as JSON text, and the reason if the line was skipped.
 
-    Text, because Spark then infers their columns and types over the whole window.
+    Rows are text so that Spark infers columns and types over the whole window.
     """
     if not line.strip():
         return [], ""
@@ -98,7 +98,7 @@ def texts_of(line: str | bytes) -> tuple[list[str], str]:
 
 
 def rows_as_text(lines: Iterable[str | bytes]) -> Iterator[str]:
-    """Yield the rows of lines as JSON text and say what was skipped."""
+    """Yield the rows of lines as JSON text and report skipped lines."""
     skipped: Counter[str] = Counter()
     for line in lines:
         texts, problem = texts_of(line)
@@ -123,7 +123,7 @@ def main() -> None:
     from pyspark.sql.functions import col, input_file_name
 
     spark = SparkSession.builder.appName("preprocess_production_data").getOrCreate()
-    # A row may have a key `Age` beside another row's `age`.
+    # One row may have a key `Age` and another row `age`.
     spark.conf.set("spark.sql.caseSensitive", "true")
     root = arguments.input_data.rstrip("/")
     folders = hours(arguments.data_window_start, arguments.data_window_end)
@@ -133,7 +133,7 @@ def main() -> None:
             f"There is no data in {root} from {arguments.data_window_start} to {arguments.data_window_end}: "
             "nothing was collected in this window."
         )
-    # Bytes: as text, what is not UTF-8 would have become question marks already.
+    # Lines are read as bytes: as text, invalid UTF-8 would already be replaced.
     lines = spark.read.text(files, lineSep="\n").select(col("value").cast("binary"), input_file_name())
     read = lines.rdd.map(lambda line: (texts_of(bytes(line[0])), line[1])).persist(StorageLevel.MEMORY_AND_DISK)
     skipped = read.filter(lambda line: bool(line[0][1])).map(lambda line: (line[1], line[0][1])).countByValue()
@@ -141,7 +141,7 @@ def main() -> None:
         print(f"{file}: {count} {problem}: skipped.", file=sys.stderr)
     table = spark.read.json(read.flatMap(lambda line: line[0][0]))
     if not table.columns:
-        raise SystemExit(f"No record in {root} holds rows: nothing of this window can be read.")
+        raise SystemExit(f"No record in {root} contains rows: this window has no readable data.")
     write_table(spark, table, arguments.preprocessed_input_data)
 
 

@@ -1,4 +1,4 @@
-"""Register the model the gate promoted."""
+"""Register the model that the gate promoted."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from model.tables import read_json
 
 
 def main() -> None:
-    """Register the challenger with where it came from as tags; do nothing after a RETAIN."""
+    """Register the challenger with its origin as tags; do nothing after a RETAIN."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--gate", type=Path, required=True)

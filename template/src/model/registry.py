@@ -1,4 +1,4 @@
-"""The model registry, reached through MLflow: Azure ML's in a job there, a folder on a laptop."""
+"""Access to the model registry through MLflow: Azure ML's registry in a job, a folder on a laptop."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ class Champion:
 
     @property
     def uri(self) -> str:
-        """Return where MLflow finds it."""
+        """Return the model's MLflow URI."""
         return f"models:/{self.name}/{self.version}"
 
 
 def find_champion(name: str) -> Champion | None:
-    """Return the newest version whose rollout has not failed, if there is one."""
+    """Return the newest version without a failed rollout, or None."""
     try:
         versions = MlflowClient().search_model_versions(f"name='{name}'")
     except MlflowException as error:

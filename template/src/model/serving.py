@@ -1,4 +1,4 @@
-"""What online and batch scoring share: the deployed model, and rows held against the contract before it sees them."""
+"""Common code of online and batch scoring: loads the deployed model and checks rows against the contract."""
 
 import json
 import os
@@ -18,16 +18,16 @@ from model.contract import Contract, ContractError, cast, is_spelled
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to score: an identifier for each, and the features in the contract's types and order."""
+    """Rows to score: their identifiers, and their features in the contract's types and order."""
 
     identifiers: list[str]
     features: pd.DataFrame
 
 
 def load_model() -> Any:
-    """Return the deployment's model, unpickled as MLflow does, but without importing MLflow.
+    """Return the deployment's model. It is unpickled as in MLflow, but without importing MLflow.
 
-    That import takes longer than everything else that a worker does before its first request.
+    That import would take longer than the rest of a worker's start.
     """
     description = next(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("MLmodel"))
     flavor = yaml.safe_load(description.read_text(encoding="utf-8"))["flavors"]["sklearn"]
@@ -39,10 +39,10 @@ def read_request(body: str, contract: Contract) -> Rows:
     """Read a request: `{"input_data": {"columns": [...], "data": [[...]]}}` or `{"input_data": [{...}, ...]}`.
 
     Raises:
-        ContractError: it does not keep the contract; the message names the column where one is at fault.
+        ContractError: the request does not match the contract; the message names the faulty column, if any.
     """
     try:
-        # NaN and Infinity are no JSON: as text they are refused below, with the name of their column.
+        # NaN and Infinity are not JSON. As text they are rejected below, with the name of their column.
         content = json.loads(body, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"The request is not valid JSON: {error}.") from error
@@ -57,10 +57,10 @@ def read_request(body: str, contract: Contract) -> Rows:
 
 
 def check_rows(frame: pd.DataFrame, contract: Contract) -> Rows:
-    """Hold a table against the contract.
+    """Check a table against the contract.
 
     Raises:
-        ContractError: it has no rows, a column is missing or of the wrong type, or a row has no identifier.
+        ContractError: the table has no rows, a column is missing or has a wrong type, or a row has no identifier.
     """
     if frame.empty:
         raise ContractError("There are no rows to score.")
@@ -87,7 +87,7 @@ def _split(data: Any, needed: list[str]) -> list[tuple[Any, ...]]:
     columns, rows = data["columns"], data["data"]
     for name in needed:
         if columns.count(name) != 1:
-            fault = "is missing" if name not in columns else "stands twice"
+            fault = "is missing" if name not in columns else "is named twice"
             raise ContractError(f"The column '{name}' {fault} in 'columns'.")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list) or len(row) != len(columns):
@@ -102,7 +102,7 @@ def _records(data: list[Any], needed: list[str]) -> list[tuple[Any, ...]]:
     table = []
     for number, row in enumerate(data, 1):
         if not isinstance(row, dict):
-            raise ContractError(f"Row {number} is no object that names its columns.")
+            raise ContractError(f"Row {number} is not an object with column names.")
         try:
             table.append(pick(row))
         except KeyError as error:
@@ -111,7 +111,7 @@ def _records(data: list[Any], needed: list[str]) -> list[tuple[Any, ...]]:
 
 
 def _fast(table: list[tuple[Any, ...]], contract: Contract) -> Rows | None:
-    """Return rows that have every value in the right type already, as nearly all have: ten times faster than a cast."""
+    """Return rows without a cast if all values have the right type, or None. This is ten times faster than a cast."""
     numerical = len(contract.numerical) + 1
     texts = [[row[position] for row in table] for position in (0, *range(numerical, len(table[0])))]
     if any(type(value) is not str for column in texts for value in column) or "" in texts[0]:
@@ -131,7 +131,7 @@ def _fast(table: list[tuple[Any, ...]], contract: Contract) -> Rows | None:
 
 
 def _is_text(values: Iterable[str]) -> bool:
-    """Return whether all values can be written; JSON can hold what cannot, and would end the collector's thread."""
+    """Return whether all values can be encoded. JSON may contain lone surrogates, which would stop the collector."""
     try:
         "".join(values).encode()
     except UnicodeEncodeError:
@@ -140,7 +140,7 @@ def _is_text(values: Iterable[str]) -> bool:
 
 
 def _frame(table: Sequence[tuple[Any, ...]], columns: list[str]) -> pd.DataFrame:
-    """Return the table for a cast, which would take a list for text and stumble over a number no float can hold."""
+    """Return the table for a cast. Lists, which a cast would take for text, and numbers too large for a float raise."""
     for number, row in enumerate(table, 1):
         for name, value in zip(columns, row, strict=True):
             if isinstance(value, list | dict) or (isinstance(value, int) and abs(value) > 2**1000):

@@ -1,4 +1,4 @@
-"""MLTable folders read and written by Spark, on Azure's storage and on a laptop's disk alike."""
+"""Reads and writes MLTable folders with Spark, in Azure's storage and on a laptop's disk."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ MLTABLE = "type: mltable\npaths:\n  - pattern: ./data/*.parquet\ntransformations
 
 
 def write_table(spark: "SparkSession", rows: "DataFrame", folder: str) -> None:
-    """Write rows as Parquet beside an MLTable file. Hadoop's file system knows every address that Spark does."""
+    """Write rows as Parquet with an MLTable file. Hadoop's file system supports the same addresses as Spark."""
     rows.write.mode("overwrite").parquet(f"{folder}/data")
     file_system, path = _hadoop(spark, f"{folder}/MLTable")
     stream = file_system.create(path, True)
@@ -23,13 +23,13 @@ def read_table(spark: "SparkSession", folder: str) -> "DataFrame":
 
 
 def files_in(spark: "SparkSession", pattern: str) -> list[str]:
-    """Return the files that a path pattern matches, none if there are none."""
+    """Return the files that match a path pattern."""
     file_system, path = _hadoop(spark, pattern)
     return [status.getPath().toString() for status in file_system.globStatus(path) or []]
 
 
 def _hadoop(spark: "SparkSession", address: str) -> tuple[Any, Any]:
-    """Return the file system of an address, and the address as a path of it."""
+    """Return the file system of an address, and the address as a path in it."""
     java: Any = spark._jvm
     path = java.org.apache.hadoop.fs.Path(address)
     return path.getFileSystem(spark._jsc.hadoopConfiguration()), path

@@ -1,6 +1,6 @@
-"""Make training and holdout: the only place that does.
+"""Split rows into training and holdout; no other code does this.
 
-A row's side follows from a hash of its identifier, so that it never changes sides when data is added.
+A hash of its identifier decides the side of a row, so that a row never changes sides when data is added.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from model.contract import check_labelled, load_contract
 from model.tables import read_metadata, read_mltable, write_json, write_rows
 
 REPEAT = "@"
-"""What follows it in an identifier numbers repeated measurements of one thing, which stay on one side together."""
+"""Separates an identifier from the number of a repeated measurement. All measurements of one thing stay on one side."""
 
 
 def shares(identifiers: pd.Series, seed: str) -> np.ndarray:
@@ -46,9 +46,9 @@ def main() -> None:
     rows = check_labelled(read_mltable(arguments.data), contract)
     training, holdout = split(rows, rows[contract.id_column], arguments.holdout_share, arguments.seed)
     if training.empty or holdout.empty:
-        raise SystemExit(f"{len(rows)} rows are too few to make both a training part and a holdout.")
+        raise SystemExit(f"{len(rows)} rows are too few for both a training part and a holdout.")
     metadata = read_metadata(arguments.data)
-    # A retraining appends the newest labelled slice: the training part ends with its own rows of it.
+    # A retraining appends the newest labelled slice, so the training part ends with rows of that slice.
     newest = rows[contract.id_column].tail(int(metadata.get("newest_rows", len(rows))))
     metadata["newest_training_rows"] = int(training[contract.id_column].isin(newest).sum())
     write_rows(training, arguments.training)

@@ -1,4 +1,4 @@
-"""Tables as files: MLTable assets in, Parquet folders between the steps."""
+"""Reads and writes tables: MLTable assets, and Parquet folders between the steps."""
 
 import json
 from pathlib import Path
@@ -11,23 +11,23 @@ ROWS = "rows.parquet"
 
 
 def read_mltable(folder: Path | str) -> pd.DataFrame:
-    """Read an MLTable asset, from a folder or an azureml:// address, the way Azure does."""
+    """Read an MLTable asset, from a folder or an azureml:// address, with Azure's own library."""
     import mltable
     from azureml.dataprep.api import _rslex_executor
 
-    # No usage data: it is sent as the process ends, which waits for three seconds where it cannot leave the network.
+    # Disable usage data. It is sent when the process ends, which waits three seconds if the network blocks it.
     _rslex_executor.HBI_MODE = True
     return mltable.load(str(folder)).to_pandas_dataframe()
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """Return what `write_mltable` noted about an asset: its name and version among others."""
+    """Return the metadata that `write_mltable` stored with an asset, such as its name and version."""
     text = yaml.safe_load((folder / "MLTable").read_text(encoding="utf-8"))
     return text.get("metadata") or {}
 
 
 def write_mltable(rows: pd.DataFrame, folder: Path, metadata: dict[str, Any]) -> None:
-    """Write rows as an MLTable asset. Parquet carries each column's type: read from text, 0/1 would become booleans."""
+    """Write rows as an MLTable asset. Parquet keeps column types: read from text, 0/1 would become booleans."""
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(folder / ROWS, index=False)
     table = {
@@ -41,18 +41,18 @@ def write_mltable(rows: pd.DataFrame, folder: Path, metadata: dict[str, Any]) ->
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
-    """Read what a step before this one wrote."""
+    """Read the rows that an earlier step wrote."""
     return pd.read_parquet(folder / ROWS)
 
 
 def write_rows(rows: pd.DataFrame, folder: Path) -> None:
-    """Hand rows on to the next step."""
+    """Write rows for the next step."""
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(folder / ROWS, index=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a result that a step wrote."""
+    """Read a step's result."""
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return result
 

@@ -15,7 +15,7 @@ from model.contract import Contract, load_contract
 from model.estimator import build_estimator
 from model.tables import read_json, read_rows, write_mltable
 
-# The first four unpickle and run the model; a no-code deployment does not start without the last two.
+# The first four load and run the model; a no-code deployment does not start without the last two.
 FOLDS = 5
 PACKAGES = (
     "mlflow-skinny",
@@ -28,13 +28,13 @@ PACKAGES = (
 
 
 def reference(rows: pd.DataFrame, contract: Contract, newest: int) -> pd.DataFrame:
-    """Return what the monitor compares with: the newest training rows, without identifier, with predictions.
+    """Return the monitor's reference: the newest training rows, without identifier, with predictions.
 
-    The predictions are cross-validated: a model's own training rows suit it better than any it meets in service,
-    and a monitor that compared with those would ring without drift.
+    The predictions are cross-validated. A model fits its own training rows better than new rows, so a monitor that
+    compared with plain predictions would alert without drift.
     """
     features, target = rows[contract.features], rows[contract.target]
-    # Shuffled: the newest rows stand together, and a fold of nothing else would be judged by models of another time.
+    # Shuffled, because the newest rows are adjacent: a fold of only these would be predicted by models of older rows.
     kind = StratifiedKFold if contract.is_classification else KFold
     folds = min(FOLDS, target.value_counts().min() if contract.is_classification else len(rows))
     if folds < 2:
@@ -63,14 +63,14 @@ def main() -> None:
     seconds = time.perf_counter() - started
 
     example = features.head(5)
-    # `save_model`, not `log_model`: newer clients of the latter ask Azure ML for an API that it does not have.
+    # `save_model`, not `log_model`: newer clients of the latter need an API that Azure ML does not have.
     mlflow.sklearn.save_model(
         estimator,
         arguments.model,
         signature=infer_signature(features, estimator.predict(example)),
         input_example=example,
         pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],
-        # What a deployment has to answer in its smoke test.
+        # The predictions that a deployment has to return in its smoke test.
         metadata=metadata | {"example_predictions": estimator.predict(example).tolist()},
     )
     write_mltable(reference(rows, contract, metadata["newest_training_rows"]), arguments.reference, {})

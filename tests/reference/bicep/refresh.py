@@ -1,6 +1,6 @@
-"""Asks `azmcp bicepschema get` (PyPI: msmcp-azure, offline) for the types that infra/ uses; keeps what tests read.
+"""Gets the types that infra/ uses from `azmcp bicepschema get` (PyPI: msmcp-azure, offline) and stores what tests read.
 
-Usage: python refresh.py AZMCP [TYPE ...]; without types, those kept already are asked for again.
+Usage: python refresh.py AZMCP [TYPE ...]; without types, the stored types are updated.
 """
 
 import json
@@ -26,7 +26,7 @@ def ask(azmcp: str, resource_type: str) -> dict[str, Any]:
 
 
 def shrink(entry: dict[str, Any]) -> dict[str, Any]:
-    """Keep an object's property names, types and flags."""
+    """Return an object's property names, types and flags."""
     properties = entry.get("properties") or entry.get("baseProperties") or []
     kept: dict[str, Any] = {
         "properties": {item["name"]: [item["type"] or "any", item.get("flags", "")] for item in properties}
@@ -41,7 +41,7 @@ def shrink(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def collect(entry: dict[str, Any], objects: dict[str, Any], reached: dict[str, Any]) -> None:
-    """Keep the objects that a body can reach."""
+    """Return the objects that a body can reach."""
     names = [kind for kind, _ in entry["properties"].values()] + [entry.get("additional", "")]
     for element in entry.get("elements", {}).values():
         collect(element, objects, reached)

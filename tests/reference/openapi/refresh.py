@@ -1,11 +1,11 @@
-"""Makes the schemas of Azure ML's REST API from the types that `azmcp` (PyPI: msmcp-azure) carries.
+"""Generates the schemas of Azure ML's REST API from the types in `azmcp` (PyPI: msmcp-azure).
 
 Usage: uv run --no-project --with dnfile python refresh.py AZMCP; AZMCP is the program `azmcp` of that package.
 
 Microsoft generates those types from the OpenAPI documents of github.com/Azure/azure-rest-api-specs, one file for each
-API version: bodies, names and the POST actions that list something are there with their patterns, enumerations and
-discriminators. `azmcp bicepschema get` shows the newest version only, so the files are read from the program itself: it
-holds a .NET library whose resources they are, compressed.
+API version. They contain bodies, names and listing POST actions, with patterns, enumerations and discriminators.
+`azmcp bicepschema get` shows only the newest version, so the files are read from the program itself: they are
+compressed resources of a .NET library in it.
 """
 
 import json
@@ -21,7 +21,7 @@ import dnfile
 HERE = Path(__file__).parent
 PROVIDER = "Microsoft.MachineLearningServices"
 FILE = "machinelearningservices/microsoft.machinelearningservices/{version}/types.json.deflated"
-# The versions that azure-ai-ml asks for, each for its own kinds of resource.
+# The API versions that azure-ai-ml uses, each for its own kinds of resource.
 VERSIONS = (
     "2022-02-01-preview",
     "2022-10-01",
@@ -53,7 +53,7 @@ TYPES = (
     "workspaces/onlineEndpoints/deployments",
     "workspaces/schedules",
 )
-# Only their names are looked at: this project never writes them.
+# Only their names are checked: this project never writes them.
 READ_ONLY = ("workspaces", "workspaces/datastores")
 REQUIRED, GIVEN_BY_THE_ADDRESS = 1, ("apiVersion", "id", "name", "type", "systemData")
 
@@ -61,14 +61,14 @@ Schema = dict[str, Any]
 
 
 class Converter:
-    """Turns the types of one file into JSON schemas that refer to each other by number."""
+    """Converts the types of one file into JSON schemas that refer to each other by number."""
 
     def __init__(self, types: list[dict[str, Any]]):
         self._types = types
         self.definitions: dict[str, Schema] = {}
 
     def reference(self, pointer: dict[str, str]) -> Schema:
-        """Return a reference to a type, and see to it that it is defined."""
+        """Return a reference to a type, and make sure that it is defined."""
         number = pointer["$ref"].removeprefix("#/")
         if number not in self.definitions:
             self.definitions[number] = {}
@@ -76,7 +76,7 @@ class Converter:
         return {"$ref": f"#/$defs/{number}"}
 
     def body(self, kind: dict[str, Any]) -> Schema:
-        """Return the schema of a resource's body: what its address says already may be left out."""
+        """Return the schema of a resource's body; properties that are in its address may be left out."""
         schema = self._schema(self._types[int(kind["$ref"].removeprefix("#/"))])
         schema["required"] = [name for name in schema.get("required", []) if name not in GIVEN_BY_THE_ADDRESS]
         return schema
@@ -92,10 +92,10 @@ class Converter:
                 keys = {"minLength": "minLength", "maxLength": "maxLength", "pattern": "pattern"}
                 return {"type": "string"} | {to: kind[key] for key, to in keys.items() if key in kind}
             case "StringLiteralType":
-                # Resource Manager compares enumerations without regard to case.
+                # Resource Manager compares enumerations case-insensitively.
                 return {"type": "string", "pattern": f"^{_any_case(kind['value'])}$"}
             case "IntegerType":
-                # Bicep has no other numbers: `number` in an OpenAPI document is an integer in these types too.
+                # Bicep has only integers: `number` in an OpenAPI document is an integer in these types too.
                 return {"type": "number"}
             case "BooleanType":
                 return {"type": "boolean"}
@@ -125,7 +125,7 @@ class Converter:
         }
 
     def _discriminated(self, kind: dict[str, Any]) -> Schema:
-        """Return one schema for each kind that the discriminator names, and a schema that lets in no other name."""
+        """Return one schema for each kind that the discriminator names, and a schema that rejects any other name."""
         key = kind["discriminator"]
         cases = []
         for value, pointer in sorted(kind["elements"].items()):
@@ -139,7 +139,7 @@ class Converter:
 
 
 def convert(types: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is kept of one API version."""
+    """Return the stored content of one API version."""
     converter = Converter(types)
     resources, actions = {}, {}
     for kind in types:
@@ -161,7 +161,7 @@ def _any_case(value: str) -> str:
 
 
 def resources(program: bytes) -> dict[str, bytes]:
-    """Return the compressed files of the library that holds the types, by name."""
+    """Return the compressed files of the library with the types, by name."""
     start = program.index(b"/types.json.deflated\0")
     while (start := program.rfind(b"MZ", 0, start)) >= 0:
         header = start + struct.unpack_from("<I", program, start + 60)[0]

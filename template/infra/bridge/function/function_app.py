@@ -1,7 +1,7 @@
-"""Tells GitHub what happened in the workspace: one Event Grid event in, one `repository_dispatch` out.
+"""Forwards an Event Grid event of the workspace to GitHub as a `repository_dispatch`.
 
-Event Grid filters before this function is called; what it means for the project is decided afterwards, by
-`mlops triage` in the workflow. An exception makes Event Grid deliver again, for a day, and then dead-letter the event.
+Event Grid filters the events before it calls this function. `mlops triage` in the workflow decides what an event
+means for the project. After an exception Event Grid delivers again, for a day, and then dead-letters the event.
 """
 
 import logging
@@ -43,7 +43,7 @@ def dispatch(event: func.EventGridEvent) -> None:
 
 
 def to_dispatch(event: func.EventGridEvent) -> dict[str, Any] | None:
-    """Return the dispatch that an event becomes, or None if it becomes none. Azure's documents spell keys both ways."""
+    """Return the dispatch for an event, or None. Keys are lower-cased: Azure's documents spell them both ways."""
     data = lower_keys(event.get_json())
     common = {"event_id": event.id, "workspace": event.topic.rsplit("/", 1)[-1]}
     if event.event_type == AZURE_ML + "ModelRegistered":
@@ -68,7 +68,7 @@ def lower_keys(value: object) -> dict[str, Any]:
 
 
 def post(session: requests.Session, message: dict[str, Any]) -> None:
-    """Send a dispatch, with the token that Key Vault holds at this moment."""
+    """Send a dispatch with the current token from Key Vault."""
     url = f"{os.environ['GITHUB_API_URL']}/repos/{os.environ['GITHUB_REPOSITORY']}/dispatches"
     headers = {
         "Accept": "application/vnd.github+json",

@@ -1,6 +1,6 @@
-// The bridge as a function on Flex Consumption: Event Grid calls it, it calls GitHub. Deployed twice, because a
-// subscription needs the function, and the function its code: first without subscriptions, then, with the code in
-// place, with them (`mlops provision` does all three).
+// The bridge as a function on Flex Consumption: Event Grid calls it, and it calls GitHub. A subscription needs the
+// function, and the function needs its code. So `mlops provision` deploys this file without subscriptions, then the
+// code, then this file with subscriptions.
 param location string
 param workspaceName string
 param storageName string
@@ -10,7 +10,7 @@ param name string
 @description('The GitHub repository, owner/name.')
 param repository string
 
-@description('Whether the code is in place.')
+@description('Whether the code is deployed.')
 param withSubscriptions bool
 
 var tokenSecret = 'github-dispatch-token'

@@ -1,4 +1,4 @@
-// The bridge as a Logic App: Event Grid calls it, it calls GitHub. It has no key but its own address.
+// The bridge as a Logic App: Event Grid calls it, and it calls GitHub. Its address is its only key.
 param location string
 param workspaceName string
 param storageName string

@@ -38,7 +38,7 @@ BACKENDS = ({}, {"dtype_backend": "pyarrow"}, {"dtype_backend": "numpy_nullable"
 
 
 def reports(case: str, backend: dict[str, str]) -> tuple[dict, Report, Report]:
-    """What Azure's own code computed, and what ours does."""
+    """Return the values of Azure's own code and of the emulator."""
     expected = json.loads((REFERENCE / case / "expected.json").read_text())
     sides = [pd.read_parquet(REFERENCE / case / f"{side}.parquet", **backend) for side in ("baseline", "production")]
     forced = expected["numerical_override"] or (), expected["categorical_override"] or ()
@@ -46,7 +46,7 @@ def reports(case: str, backend: dict[str, str]) -> tuple[dict, Report, Report]:
 
 
 def assert_equal(report: Report, expected: dict) -> None:
-    """The same metrics of the same features, of the same kind, to the sixth digit."""
+    """Check the same metrics of the same features, of the same kind, to the sixth digit."""
     ours = {(m, f): v for m, of in report.values.items() for f, v in of.items()}
     azures = {(m, f): v for m, of in expected.items() for f, v in of.items()}
     assert {key: v.kind for key, v in ours.items()} == {key: v["type"] for key, v in azures.items()}
@@ -55,14 +55,14 @@ def assert_equal(report: Report, expected: dict) -> None:
 
 
 def number(value: Value | dict) -> float:
-    """A value as pytest can compare it, which it cannot do with None."""
+    """Return a value that pytest can compare, which it cannot do with None."""
     found = value.value if isinstance(value, Value) else value["value"]
     return math.nan if found is None else found
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=("numpy", "pyarrow", "nullable"))
 @pytest.mark.parametrize("case", CASES)
-def test_every_value_is_azures(case: str, backend: dict[str, str]) -> None:
+def test_every_value_equals_azures(case: str, backend: dict[str, str]) -> None:
     expected, ours, rates = reports(case, backend)
     assert_equal(ours, expected["drift"])
     assert_equal(rates, expected["quality"])
@@ -81,25 +81,25 @@ def frames(old: object, new: object) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame({"x": old}), pd.DataFrame({"x": new})
 
 
-# --- alarms
+# --- alerts
 
 
 @pytest.mark.parametrize("metric", [*DRIFT_METRICS, *QUALITY_METRICS])
-def test_p_values_alarm_below_their_threshold_and_all_else_above(metric: str) -> None:
+def test_p_values_alert_below_their_threshold_and_other_metrics_above(metric: str) -> None:
     low, high = (breaches(metric, value, 0.1) for value in (0.05, 0.2))
     assert (low, high) == ((True, False) if metric in (KOLMOGOROV_SMIRNOV, CHI_SQUARED) else (False, True))
     assert not breaches(metric, 0.1, 0.1)
 
 
-def test_a_falling_gain_alarms() -> None:
+def test_a_falling_gain_alerts() -> None:
     assert breaches("NormalizedDiscountedCumulativeGain", 0.8, 0.9)
 
 
-def test_no_value_raises_no_alarm() -> None:
+def test_a_missing_value_raises_no_alert() -> None:
     assert not breaches(OUT_OF_BOUNDS_RATE, None, 0.0)
 
 
-def test_a_difference_beyond_32_bits_raises_no_alarm() -> None:
+def test_a_difference_beyond_32_bits_raises_no_alert() -> None:
     assert not breaches(JENSEN_SHANNON, 0.1 + 1e-12, 0.1)
 
 
@@ -107,7 +107,7 @@ def test_the_yaml_can_name_every_metric() -> None:
     assert {*DRIFT_METRICS, *QUALITY_METRICS} < set(METRICS_IN_YAML.values())
 
 
-# --- what Azure decides by type
+# --- types in Azure's code
 
 
 def test_integers_are_categorical_below_a_twentieth_of_distinct_cells() -> None:
@@ -141,7 +141,7 @@ def test_widths_of_one_kind_of_number_are_compared() -> None:
         (pd.to_datetime(["2024-01-01"]), pd.to_datetime(["2024-01-01"]), ("timestamp without a zone",)),
     ],
 )
-def test_a_column_that_azure_drops_in_silence_is_announced(old: object, new: object, named: tuple[str, ...]) -> None:
+def test_a_column_that_azure_silently_drops_is_reported(old: object, new: object, named: tuple[str, ...]) -> None:
     baseline, production = frames(old, new)
     names, notes = comparable_columns(baseline.assign(y="a"), production.assign(y="a"))
     assert names == ["y"]
@@ -149,7 +149,7 @@ def test_a_column_that_azure_drops_in_silence_is_announced(old: object, new: obj
     assert all(word in notes[0] for word in ("'x'", *named))
 
 
-def test_a_column_of_one_side_is_announced() -> None:
+def test_a_column_of_one_side_is_reported() -> None:
     sides = pd.DataFrame({"both": [1.0, 2.0], "old": 1}), pd.DataFrame({"both": [1.0, 2.0], "new": 1})
     for report in (drift(*sides), quality(*sides)):
         assert {feature for of in report.values.values() for feature in of} == {"both"}
@@ -159,7 +159,7 @@ def test_a_column_of_one_side_is_announced() -> None:
 # --- drift
 
 
-def test_rows_with_an_empty_cell_are_left_out_aloud() -> None:
+def test_rows_with_an_empty_cell_are_left_out_and_reported() -> None:
     report = drift(*frames([1.0, 2.0, 3.0], [1.0, None, 3.0]))
     assert (report.baseline_rows, report.production_rows) == (3, 2)
     assert any("1 of 3 production rows" in note for note in report.notes)
@@ -174,13 +174,13 @@ def test_features_decide_columns_and_rows() -> None:
 
 
 @pytest.mark.parametrize(("rows", "there"), [(9_999, True), (10_000, False)])
-def test_kolmogorov_smirnov_ends_at_ten_thousand_rows(rows: int, there: bool) -> None:
+def test_kolmogorov_smirnov_uses_at_most_ten_thousand_rows(rows: int, there: bool) -> None:
     report = drift(*frames(np.arange(rows) / 7, np.arange(50) / 7))
     assert (KOLMOGOROV_SMIRNOV in report.values) is there
     assert any(KOLMOGOROV_SMIRNOV in note for note in report.notes) is not there
 
 
-def test_only_the_metrics_asked_for_are_computed() -> None:
+def test_only_the_requested_metrics_are_computed() -> None:
     assert set(drift(*frames([1.0, 2.0], [1.0, 3.0]), metrics=[WASSERSTEIN]).values) == {WASSERSTEIN}
 
 
@@ -209,7 +209,7 @@ def test_distances_equal_scipys() -> None:
     assert value(report, CHI_SQUARED) == pytest.approx(chisquare([20, 20], [12, 28]).pvalue, rel=1e-12)
 
 
-# --- quality; the rules below were seen in PySpark
+# --- quality; PySpark showed the following rules
 
 
 def rates(old: object, new: object, **options: list[str]) -> tuple[float | None, ...]:
@@ -217,13 +217,13 @@ def rates(old: object, new: object, **options: list[str]) -> tuple[float | None,
     return tuple(value(report, metric) for metric in (NULL_RATE, TYPE_ERROR_RATE, OUT_OF_BOUNDS_RATE))
 
 
-def test_text_that_is_no_number_is_a_type_error() -> None:
+def test_text_that_is_not_a_number_is_a_type_error() -> None:
     cells = ["1.5", " 2e3 ", "oops", "", "NaN", "1d", "1_0", "-inf"]
     assert rates([1.0, 2.0], cells) == (0, 3 / 8, None)
     assert rates(np.arange(4), ["1", "2.7", "1e3", "x", " 5 ", ".", "-", str(2**63)]) == (0, 4 / 8, None)
 
 
-def test_text_that_is_no_truth_or_date_is_a_type_error() -> None:
+def test_text_that_is_not_a_truth_value_or_date_is_a_type_error() -> None:
     days = pd.to_datetime(["2024-01-01"], utc=True)
     assert rates([True, False], ["yes", "N", "TRUE", "on", "2"]) == (0, 2 / 5, None)
     assert rates(days, ["2024-1-5", "2024-01-05T10:00:00Z", "05.01.2024", "2024-02-30"]) == (0, 2 / 4, None)
@@ -255,7 +255,7 @@ def test_rates_round_half_up() -> None:
     assert rates([0.0, 1.0], [2.0] + [0.5] * 7_999)[2] == 0.00013
 
 
-# --- refusals
+# --- errors
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_rates_round_half_up() -> None:
         ([1.0], [1.0], {"features": ["y"]}, "no column in common"),
     ],
 )
-def test_a_refusal_says_why_in_one_sentence(old: list, new: list, options: dict, message: str) -> None:
+def test_an_error_gives_its_reason_in_one_sentence(old: list, new: list, options: dict, message: str) -> None:
     with pytest.raises(MetricsError, match=message) as refusal:
         drift(*frames(old, new), **options)
     assert str(refusal.value).endswith(".")
 
 
-def test_a_column_of_empty_cells_is_refused_as_azures_run_would_fail() -> None:
+def test_a_column_of_empty_cells_is_an_error_as_in_azures_run() -> None:
     with pytest.raises(MetricsError, match="empty in the production data"):
         quality(*frames([1.0, 2.0], [np.nan, np.nan]))
 

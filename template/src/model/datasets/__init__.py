@@ -1,1 +1,1 @@
-"""The data set this project started with."""
+"""The data set of this project."""

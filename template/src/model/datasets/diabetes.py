@@ -1,9 +1,9 @@
-"""Progression of diabetes after a year, from scikit-learn."""
+"""Progression of diabetes after one year, from scikit-learn."""
 
 import pandas as pd
 from sklearn.datasets import load_diabetes
 
 
 def load() -> pd.DataFrame:
-    """Return 442 patients in the units they were measured in, with the disease's progression as `target`."""
+    """Return 442 patients in the original units, with the disease's progression as `target`."""
     return load_diabetes(as_frame=True, scaled=False).frame

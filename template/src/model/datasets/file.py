@@ -16,12 +16,12 @@ def load() -> pd.DataFrame:
     """Return the file's rows; a relative path starts at the project's folder.
 
     Raises:
-        ContractError: the file is not there, empty, or no table.
+        ContractError: the file is missing, empty or not a table.
     """
     contract = load_contract()
     path = Path(__file__).parents[3] / str(contract.path)
     if not path.is_file():
-        raise ContractError(f"There is no file {path}: put it there, or correct `path` in src/model/contract.yml.")
+        raise ContractError(f"There is no file {path}: add it, or correct `path` in src/model/contract.yml.")
     if path.stat().st_size == 0:
         raise ContractError(f"The file {path} is empty.")
     wanted = [*contract.features, contract.target]
@@ -39,12 +39,12 @@ def load() -> pd.DataFrame:
 
 
 def _present(names: list[str], wanted: list[str]) -> list[str]:
-    """Read only what the contract names, or everything if a column is missing: the contract then says so."""
+    """Return the wanted names, or all names if a column is missing: the contract then reports it."""
     return [name for name in names if name in wanted] if set(wanted) <= set(names) else names
 
 
 def _read_csv(path: Path, wanted: list[str], numerical: tuple[str, ...]) -> pa.Table:
-    """Text stays as it is written (codes keep their zeros); a column of numbers with a stray word stays text too."""
+    """Read a CSV file. Text keeps its spelling (codes keep their zeros), as does a numerical column with other text."""
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline()
     parse = arrow_csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True)

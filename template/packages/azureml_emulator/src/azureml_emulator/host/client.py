@@ -14,6 +14,8 @@ from azureml_emulator.environment import code_version
 from azureml_emulator.files import log_tail, read_json
 from azureml_emulator.host.layout import ADDRESS, LOG, host_folder
 
+# The host finds this package where its caller did, installed or not.
+IMPORTED_FROM = Path(__file__).parents[2]
 STARTS_WITHIN = 60.0
 ANSWERS_WITHIN = 3600.0
 
@@ -66,6 +68,7 @@ class HostClient:
         with (self._folder / LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "azureml_emulator.host.main", str(self._state.absolute())],
+                cwd=IMPORTED_FROM,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,4 +1,4 @@
-"""Online endpoints on the laptop: real servers behind the emulator's router, and the host that outlives commands."""
+"""Tests online endpoints on the laptop: real servers behind the emulator's router, and the long-running host."""
 
 import json
 import threading
@@ -12,9 +12,8 @@ import httpx
 import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from mlops.local.client import LocalClient
 
-from endpoints import ENDPOINT, until, workspace
+from endpoints import ENDPOINT, open_workspace, until, workspace
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,12 @@ def error_of(response: httpx.Response) -> str:
 
 def runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        # A zombie has ended: whoever started it has only not looked yet.
+        # A zombie has ended; only its parent has not collected it yet.
         return process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
-# How a deployment is started
+# Starting a deployment
 
 
 def test_server_starts_as_on_azure_in_its_scripts_folder_without_python_path(place):
@@ -46,19 +45,21 @@ def test_server_starts_as_on_azure_in_its_scripts_folder_without_python_path(pla
     assert (Path(seen["cwd"]) / "score.py").exists()
     assert seen["cwd"] != str(place.code)
     assert "PYTHONPATH" not in seen["environment"]
-    assert not [path for path in seen["path"] if path.endswith("mlops/local")]
+    assert not [path for path in seen["path"] if path.endswith("azureml_emulator/host")]
     assert seen["environment"]["AZUREML_ENTRY_SCRIPT"].endswith("score.py")
     assert seen["environment"]["WORKER_COUNT"] == "1"
 
 
-def test_model_lies_under_its_name_and_version(place):
+def test_model_is_under_its_name_and_version(place):
     folder = place.ask(look=True).json()["environment"]["AZUREML_MODEL_DIR"]
     assert folder.endswith("azureml-models/stub-model/1")
     assert [file.name for file in (Path(folder) / "model").iterdir()] == ["MLmodel"]
 
 
-def test_server_listens_to_this_machine_only(place):
-    servers = [child for child in place.host().children(recursive=True) if "container.py" in " ".join(child.cmdline())]
+def test_server_listens_on_this_machine_only(place):
+    servers = [
+        child for child in place.host().children(recursive=True) if "inference_server.py" in " ".join(child.cmdline())
+    ]
     listening = {link.laddr.ip for server in servers for link in server.connections() if link.status == "LISTEN"}
     assert listening == {"127.0.0.1"}
 
@@ -89,7 +90,7 @@ def test_deployment_whose_init_raises_is_refused_with_its_log_and_nothing_runs(p
     before = len(place.host().children(recursive=True))
     with pytest.raises(HttpResponseError, match="no such luck") as refused:
         place.deploy("model-9", FAIL="yes")
-    assert refused.value.status_code == 400
+    assert refused.value.error.code == "BadRequest"
     assert len(place.host().children(recursive=True)) == before
     assert place.client.online_deployments.get("model-9", ENDPOINT).provisioning_state == "Failed"
     assert "no such luck" in place.client.online_deployments.get_logs("model-9", ENDPOINT, 100)
@@ -112,16 +113,18 @@ def test_script_with_a_syntax_error_is_refused_before_anything_starts(place):
 @pytest.mark.parametrize("change", ["model", "endpoint"])
 def test_deployment_of_something_unknown_is_refused(place, change):
     deployment = place.client.online_deployments.get("model-1", ENDPOINT)
+    # The SDK cannot send what it has read of a data collector.
+    deployment.data_collector = None
     deployment.model = "azureml:nothing:1" if change == "model" else deployment.model
     deployment.endpoint_name = "nothing" if change == "endpoint" else ENDPOINT
     with pytest.raises(ResourceNotFoundError, match="nothing"):
         place.client.online_deployments.begin_create_or_update(deployment).result()
 
 
-# What is answered
+# Answers
 
 
-def test_answer_names_its_deployment_and_passes_through(place):
+def test_answer_names_its_deployment_and_is_passed_through(place):
     response = place.ask(n=3)
     assert response.status_code == 200
     assert response.headers["azureml-model-deployment"] == "model-1"
@@ -134,7 +137,7 @@ def test_header_chooses_the_deployment_whatever_the_traffic(place):
 
 
 @pytest.mark.parametrize("status", [400, 422, 500, 503, 204])
-def test_whatever_is_not_200_becomes_424_with_the_models_own_status(place, status):
+def test_status_other_than_200_becomes_424_with_the_models_own_status(place, status):
     response = place.ask(status=status)
     assert response.status_code == 424
     assert response.headers["ms-azureml-model-error-statuscode"] == str(status)
@@ -176,7 +179,7 @@ def test_slow_answer_is_408_and_the_worker_is_free_again(place):
     assert time.monotonic() - started < 15
 
 
-def test_twice_the_concurrency_is_let_in_and_the_rest_is_429(place):
+def test_twice_the_concurrency_is_accepted_and_further_requests_get_429(place):
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(place.ask, "model-2", sleep=0.4) for _ in range(8)]
     statuses = Counter(response.result().status_code for response in asked)
@@ -206,11 +209,11 @@ def test_traffic_is_split_exactly_and_changes_at_once(place):
 
 
 def test_mirrored_requests_are_answered_by_one_and_seen_by_both(place):
-    before = place.client.online_deployments.statistics("model-2", ENDPOINT).requests
+    before = place.statistics("model-2").requests
     place.route(mirror={"model-2": 50}, **{"model-1": 100})
     assert {place.ask().json()["name"] for _ in range(10)} == {"model-1"}
     place.route(**{"model-1": 100})
-    seen = until(lambda: place.client.online_deployments.statistics("model-2", ENDPOINT).requests - before >= 5)
+    seen = until(lambda: place.statistics("model-2").requests - before >= 5)
     assert seen
 
 
@@ -218,13 +221,13 @@ def test_mirrored_requests_are_answered_by_one_and_seen_by_both(place):
     ("traffic", "mirror"),
     [({"model-1": 60}, {}), ({"nothing": 100}, {}), ({"model-1": 100}, {"model-2": 80}), ({"model-1": 150}, {})],
 )
-def test_traffic_that_azure_would_not_take_is_refused(place, traffic, mirror):
+def test_traffic_that_azure_would_refuse_is_refused(place, traffic, mirror):
     with pytest.raises(HttpResponseError):
         place.route(mirror=mirror, **traffic)
     assert place.client.online_endpoints.get(ENDPOINT).traffic["model-1"] == 100
 
 
-def test_no_request_fails_while_traffic_moves_and_deployments_come_and_go(place):
+def test_no_request_fails_while_traffic_changes_and_deployments_are_replaced(place):
     statuses, stop = Counter(), threading.Event()
     headers, url = place.headers(), place.url
 
@@ -256,7 +259,7 @@ def test_deployment_with_traffic_cannot_be_deleted(place):
         place.client.online_deployments.begin_delete("model-1", ENDPOINT).result()
 
 
-def test_deleted_deployment_answers_what_is_under_way(place):
+def test_deleted_deployment_answers_its_open_requests(place):
     place.deploy("model-4")
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(place.ask, "model-4", sleep=1.5)
@@ -266,23 +269,23 @@ def test_deleted_deployment_answers_what_is_under_way(place):
     assert place.ask("model-4").status_code == 404
 
 
-def test_statistics_say_whose_fault_an_error_was(place):
+def test_statistics_show_the_cause_of_an_error(place):
     place.deploy("model-5")
     place.ask("model-5")
     place.ask("model-5", status=400)
     place.ask("model-5", status=500)
-    seen = place.client.online_deployments.statistics("model-5", ENDPOINT)
+    seen = place.statistics("model-5")
     assert (seen.requests, seen.errors, seen.bad_requests, seen.rejected) == (3, 1, 1, 0)
     assert 0 < seen.median_seconds <= seen.p95_seconds < 5
     time.sleep(0.3)
-    assert place.client.online_deployments.statistics("model-5", ENDPOINT, last_seconds=0.2).requests == 0
+    assert place.statistics("model-5", last_seconds=0.2).requests == 0
     place.client.online_deployments.begin_delete("model-5", ENDPOINT).result()
 
 
 # The host
 
 
-def test_process_that_dies_is_started_again(place):
+def test_process_that_dies_is_restarted(place):
     place.deploy("model-6")
     assert place.ask("model-6", crash=True).status_code == 503
     assert until(lambda: place.ask("model-6").status_code == 200)
@@ -291,12 +294,12 @@ def test_process_that_dies_is_started_again(place):
 
 def test_every_command_finds_the_same_host(place):
     pid = place.host().pid
-    other = LocalClient(place.state)
+    _, other = open_workspace(place.state)
     other.online_endpoints.begin_create_or_update(other.online_endpoints.get(ENDPOINT)).result()
     assert place.host().pid == pid
 
 
-def test_killed_host_takes_its_children_with_it_and_comes_back_as_it_was(place, tmp_path):
+def test_killed_host_stops_its_children_and_restores_them(place, tmp_path):
     url, host = place.url, place.host()
     children = host.children(recursive=True)
     assert children
@@ -306,20 +309,20 @@ def test_killed_host_takes_its_children_with_it_and_comes_back_as_it_was(place, 
     request.write_text('{"n": 8}')
     assert '"name": "model-1"' in place.client.online_endpoints.invoke(ENDPOINT, request_file=str(request))
     assert place.host().pid != host.pid
-    assert place.url == url
+    assert place.client.online_endpoints.get(ENDPOINT).scoring_uri == url
 
 
-def test_stopped_host_comes_back_with_the_next_use(place, tmp_path):
+def test_stopped_host_restarts_with_the_next_use(place, tmp_path):
     host = place.host()
     children = host.children(recursive=True)
-    place.client.close()
+    place.local.close()
     assert [process for process in [host, *children] if runs(process)] == []
     request = tmp_path / "request.json"
     request.write_text("{}")
     assert '"name": "model-1"' in place.client.online_endpoints.invoke(ENDPOINT, request_file=str(request))
 
 
-def test_host_ends_when_it_is_not_used_or_its_folder_is_gone(tmp_path, monkeypatch):
+def test_host_ends_if_it_is_not_used_or_its_folder_is_deleted(tmp_path, monkeypatch):
     monkeypatch.setenv("MLOPS_LOCAL_IDLE_SECONDS", "3")
     with workspace(tmp_path / "state") as place:
         place.deploy("model-1")
@@ -328,12 +331,12 @@ def test_host_ends_when_it_is_not_used_or_its_folder_is_gone(tmp_path, monkeypat
         monkeypatch.delenv("MLOPS_LOCAL_IDLE_SECONDS")
         place.client.online_endpoints.begin_create_or_update(place.client.online_endpoints.get(ENDPOINT)).result()
         host = place.host()
-        (tmp_path / "state" / "online" / "host.json").unlink()
+        place.address_file.unlink()
         assert not psutil.wait_procs([host], timeout=30)[1]
 
 
 def test_host_of_older_code_is_replaced(place):
-    host, file = place.host(), place.state / "online" / "host.json"
+    host, file = place.host(), place.address_file
     file.write_text(json.dumps({**json.loads(file.read_text()), "version": "of yesterday"}))
     place.route(**{"model-1": 100})
     assert place.host().pid != host.pid

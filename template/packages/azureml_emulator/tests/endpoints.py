@@ -1,12 +1,13 @@
-"""Endpoints whose scoring script does as it is told: what tests of the emulator's serving are made of."""
+"""Endpoints with a scripted scoring script, for tests of the emulator's serving."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
@@ -21,11 +22,16 @@ from azure.ai.ml.entities import (
     ProbeSettings,
 )
 from mlflow import MlflowClient
-from mlops.local.client import LocalClient
+
+from azureml_emulator.host.statistics import Statistics
+from azureml_emulator.local import LocalWorkspace
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
 
 ENDPOINT = "stub-endpoint"
 MODEL = "stub-model"
-# It collects as this project's own does, and its answers say what a test wants to know.
+# Collects like this project's scoring script, and returns the values that a test needs.
 SCRIPT = """
 import json, os, sys, time
 import pandas as pd
@@ -61,14 +67,15 @@ def run(body):
 
 @dataclass
 class Workspace:
-    """A state folder with one registered model and one endpoint."""
+    """Return a state folder with one registered model and one endpoint."""
 
-    client: LocalClient
+    local: LocalWorkspace
+    client: "MLClient"
     state: Path
     code: Path
 
     def deploy(self, name: str, *, concurrency: int = 20, timeout: int = 5000, collect: bool = True, **variables: str):
-        """Deploy the script; `variables` reach its environment."""
+        """Deploy the script; `variables` are set in its environment."""
         collections = {key: DeploymentCollection(enabled="True") for key in ("model_inputs", "model_outputs")}
         deployment = ManagedOnlineDeployment(
             name=name,
@@ -92,30 +99,49 @@ class Workspace:
         endpoint.traffic, endpoint.mirror_traffic = traffic, mirror or {}
         self.client.online_endpoints.begin_create_or_update(endpoint).result()
 
-    @property
+    @cached_property
     def url(self) -> str:
         return self.client.online_endpoints.get(ENDPOINT).scoring_uri
 
+    @cached_property
+    def key(self) -> str:
+        return self.client.online_endpoints.get_keys(ENDPOINT).primary_key
+
     def headers(self, deployment: str | None = None) -> dict[str, str]:
-        key = self.client.online_endpoints.get_keys(ENDPOINT).primary_key
         chosen = {"azureml-model-deployment": deployment} if deployment else {}
-        return {"Authorization": f"Bearer {key}", **chosen}
+        return {"Authorization": f"Bearer {self.key}", **chosen}
 
     def ask(self, deployment: str | None = None, **body: Any) -> httpx.Response:
         return httpx.post(self.url, json=body, headers=self.headers(deployment), timeout=30, trust_env=False)
 
+    def statistics(self, deployment: str, last_seconds: float = 3600) -> Statistics:
+        path = f"endpoints/{ENDPOINT}/deployments/{deployment}/statistics?last_seconds={last_seconds}"
+        return Statistics(**self.local.emulator.arm.online.control("GET", path))
+
+    @property
+    def address_file(self) -> Path:
+        return self.state / "host" / "host.json"
+
     def host(self) -> psutil.Process:
-        return psutil.Process(json.loads((self.state / "online" / "host.json").read_text())["pid"])
+        return psutil.Process(json.loads(self.address_file.read_text())["pid"])
 
     def records(self, deployment: str, collection: str = "model_inputs") -> list[dict[str, Any]]:
-        root = self.state / "datastores" / "workspaceblobstore" / "modelDataCollector" / ENDPOINT / deployment
+        container = self.state / "storage" / self.local.emulator.workspace.container
+        root = container / "modelDataCollector" / ENDPOINT / deployment
         files = sorted((root / collection).rglob("*.jsonl"))
         return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
+def open_workspace(state: Path) -> tuple[LocalWorkspace, "MLClient"]:
+    """Open a workspace as one command does."""
+    local = LocalWorkspace(state, "mlw-test", "rg-test")
+    # Without its progress bars the SDK waits for ever for a file that could not be uploaded.
+    return local, local.client(enable_telemetry=False, show_progress=True)
+
+
 @contextmanager
 def workspace(state: Path) -> Iterator[Workspace]:
-    """Make a workspace, and leave no process behind."""
+    """Create a workspace, and stop all its processes at the end."""
     code = state.parent / "code"
     code.mkdir()
     (code / "score.py").write_text(SCRIPT)
@@ -125,17 +151,18 @@ def workspace(state: Path) -> Iterator[Workspace]:
     (model / "MLmodel").write_text("flavors: {}\n")
     registry = MlflowClient((state / "mlruns").as_uri())
     registry.create_registered_model(MODEL)
-    registry.create_model_version(MODEL, model.as_uri())
-    client = LocalClient(state)
+    registry.create_model_version(MODEL, model.as_uri(), run_id="training")
+    local, client = open_workspace(state)
+    local.emulator.arm.models.collect()
     client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=ENDPOINT, auth_mode="key")).result()
     try:
-        yield Workspace(client, state, code)
+        yield Workspace(local, client, state, code)
     finally:
-        client.close()
+        local.close()
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Wait until a condition holds and return what it returned."""
+    """Wait until a condition returns a true value, and return that value."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it never came to that"
