@@ -4,9 +4,7 @@ import sys
 
 from rich.console import Console
 
-# A notebook keeps every frame of an animation: only the last one is wanted there.
-IN_NOTEBOOK = "ipykernel" in sys.modules
-console = Console(force_terminal=False, force_jupyter=False, width=100) if IN_NOTEBOOK else Console()
+console = Console()
 errors = Console(stderr=True)
 
 MARKS = {

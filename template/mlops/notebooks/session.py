@@ -4,7 +4,10 @@ import logging
 import warnings
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from mlops import workspace
+from mlops.console import console
 from mlops.workspace import Target
 
 if TYPE_CHECKING:
@@ -23,4 +26,6 @@ def connect(target: Target | None = None) -> "MLClient":
     # The SDK warns on every load which of its classes are experimental.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
+    # A notebook keeps every frame of an animation: only the last one is wanted. Every module holds this one object.
+    Console.__init__(console, force_terminal=False, force_jupyter=False, width=100)
     return workspace.connect(target)
