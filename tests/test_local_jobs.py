@@ -84,7 +84,7 @@ def test_job_of_a_process_that_has_ended_is_not_there_and_its_name_is_free(clien
     assert list(jobs.listed(client, "job-1")) == []
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 1])
+@pytest.mark.parametrize("pid", [os.getpid(), 1], ids=["of this process", "the first"])
 def test_other_process_with_the_same_number_is_not_taken_for_it(client, arm, go_on, pid):
     """In a container the numbers start again at 1, so that after a restart another process has the number."""
     start(arm, waits(go_on))
