@@ -52,18 +52,33 @@ def test_no_path_of_this_machine_is_rendered(project):
     assert [path for path, text in files.items() if str(ROOT).encode() in text or b"/home/" in text] == []
 
 
-def test_sample_is_rendered_only_where_it_is_used(render):
-    assert (render(dataset="custom") / "data" / "sample.csv").is_file()
-    assert not (render(dataset="custom", data_path="data/mine.csv") / "data").exists()
-    assert not (render() / "data").exists()
+@pytest.fixture
+def rendered(copie, template):
+    """Renders one project by pytest-copie."""
+
+    def rendered(**answers):
+        result = copie.copy(extra_answers=answers, template_dir=template)
+        assert result.exception is None, result.exception
+        return result.project_dir
+
+    return rendered
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_there"),
+    [({"dataset": "custom"}, True), ({"dataset": "custom", "data_path": "data/mine.csv"}, False), ({}, False)],
+    ids=["the sample", "a file of one's own", "a public data set"],
+)
+def test_sample_is_rendered_only_where_it_is_used(rendered, answers, is_there):
+    assert (rendered(**answers) / "data" / "sample.csv").is_file() == is_there
 
 
 def test_sample_equals_the_output_of_its_script():
     assert SAMPLE.read_text(encoding="utf-8") == content()
 
 
-def test_sample_is_not_ignored_by_the_rendered_project(render):
-    project = render(dataset="custom")
+def test_sample_is_not_ignored_by_the_rendered_project(rendered):
+    project = rendered(dataset="custom")
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     ignored = subprocess.run(["git", "check-ignore", "data/sample.csv"], cwd=project, capture_output=True, check=False)
     assert ignored.returncode == 1
@@ -75,8 +90,8 @@ def test_template_is_clean_in_place(tool):
 
 
 @pytest.mark.parametrize("answers", TYPED, ids=["online", "batch", "both"])
-def test_rendered_project_passes_its_type_checker(answers, render):
-    passes(render(**answers), "mypy", "--cache-dir", TEMPLATE / ".mypy_cache")
+def test_rendered_project_passes_its_type_checker(answers, rendered):
+    passes(rendered(**answers), "mypy", "--cache-dir", TEMPLATE / ".mypy_cache")
 
 
 def test_next_commands_exist(template, tmp_path, capfd):
