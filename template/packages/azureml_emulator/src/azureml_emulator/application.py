@@ -52,6 +52,9 @@ class Emulator:
             return refused.as_json()
         except EmulatorError as error:
             return Refused(400, "EmulatorError", str(error)).as_json()
+        except OSError as error:
+            # Such as a full disk.
+            return Refused(400, "EmulatorError", f"{error.filename or 'A file'}: {error.strerror or error}").as_json()
 
     @contextmanager
     def answering(self) -> Iterator["Emulator"]:

@@ -1,5 +1,6 @@
 """Writes files so that a process that is killed anywhere leaves the old content or the new one, never half of it."""
 
+import errno
 import json
 import os
 import uuid
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.errors import EmulatorError
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
 
 
 def write_text(path: Path, text: str, private: bool = False) -> None:
@@ -27,6 +30,13 @@ def create_text(path: Path, text: str) -> bool:
         os.link(writing, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        # Some file systems have no hard links: there two that create at the very same moment may both succeed.
+        if error.errno not in NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        writing.replace(path)
     finally:
         writing.unlink(missing_ok=True)
     return True

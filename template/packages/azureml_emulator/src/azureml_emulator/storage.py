@@ -45,6 +45,10 @@ class BlobStorage:
             return self._answer(request)
         except Refused as refused:
             return refused.as_xml(request.method)
+        except OSError as error:
+            # Such as a full disk.
+            message = f"{error.filename or 'A file'}: {error.strerror or error}"
+            return Refused(400, "EmulatorError", message).as_xml(request.method)
 
     def _answer(self, request: Request) -> Response:
         container, _, name = request.path.lstrip("/").partition("/")
