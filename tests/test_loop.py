@@ -265,3 +265,23 @@ def kill_in(project, stage):
             return
         time.sleep(0.05)
     raise AssertionError(f"The loop ended before its stage {stage} was seen.")
+
+
+def test_step_by_step_a_registered_model_and_an_alert_start_their_workflows(render):
+    """As the README's table goes: nobody types `calibrate`, `deploy` or `retrain`."""
+    project = render()
+    steps = (("data",), ("train",), ("invoke",), ("monitor",), ("invoke", "--drift", "offset"), ("monitor",))
+    said = []
+    try:
+        for step in steps:
+            done = mlops(project, *step, MLOPS_EVENTS="")
+            assert done.code == 0, done.stderr
+            said.append(done.stdout)
+        served = json.loads((project / ".azureml-local/rollouts/2.json").read_text(encoding="utf-8"))
+    finally:
+        python(project, "-c", "from mlops.workspace import close, connect; close(connect())")
+    assert "cd-triggered-by-aml: Roll out: done" in said[1]
+    assert "NO ALERT" in said[3] and "Event Grid" not in said[3]
+    assert "ci-triggered-by-aml: Decide: RETRAIN" in said[5] and "DEPLOY: diabetes-model version 2" in said[5]
+    assert served["outcome"] == "DEPLOYED"
+    assert list((project / ".azureml-local/events").iterdir()) == []
