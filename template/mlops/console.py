@@ -1,10 +1,10 @@
-"""The terminal: what commands print to, the marks of statuses, and remarks that are not a command's result."""
+"""The terminal: the console of the commands, the marks of statuses, and warnings."""
 
 import sys
 
 from rich.console import Console
 
-# A notebook keeps every frame of an animation: only the last one is wanted there.
+# A notebook keeps every frame of an animation, so show only the last one.
 IN_NOTEBOOK = "ipykernel" in sys.modules
 console = Console(force_terminal=False, force_jupyter=False, width=100) if IN_NOTEBOOK else Console()
 errors = Console(stderr=True)
@@ -19,5 +19,5 @@ MARKS = {
 
 
 def warn(text: str) -> None:
-    """Tell a person something that neither stops the command nor is its result."""
+    """Print a warning: it does not stop the command and is not its result."""
     print(f"mlops: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Production for the laptop and for demonstrations: rows are sent to the endpoint, their labels come in later."""
+"""Simulates production on the laptop and in demonstrations: sends rows to the endpoint and delivers labels later."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ MOST_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Sent:
-    """What a window of production was."""
+    """The facts about one window of production."""
 
     rows: int
     requests: int
@@ -37,7 +37,7 @@ class Sent:
 
 
 def window_rows(client: "MLClient") -> int:
-    """Return how many rows a window is expected to hold: all production rows, up to 20,000.
+    """Return the expected number of rows in a window: all production rows, up to 20,000.
 
     Raises:
         WrongInputError: there is no production data yet.
@@ -56,7 +56,7 @@ def invoke(
     rows: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sent:
-    """Send production rows to the endpoint, shifted if asked, and keep their labels until they are due.
+    """Send production rows to the endpoint, with the given shifts, and keep their labels until they are due.
 
     Raises:
         WrongInputError: there is no data or no endpoint.
@@ -70,7 +70,7 @@ def invoke(
 
 
 def _keep_labels(labels: pd.DataFrame) -> None:
-    """Add labels to those that wait for being delivered; commands that do so at once lose none."""
+    """Add labels to the pending ones; simultaneous commands lose none."""
     with locked(_state()):
         awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
         write_table(awaiting, AWAITING)
@@ -82,10 +82,10 @@ def _state() -> Path:
 
 
 def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
-    """Return the next window's rows, others than last time as far as there are others, each with a fresh identifier.
+    """Return the next window's rows, each with a new identifier; prefer rows that the last window did not have.
 
     Raises:
-        WrongInputError: the data has no later season to drift into.
+        WrongInputError: the data has no later season.
     """
     usual = usual_rows()
     pool = next_season(contract) if Shift.NEXT_SEASON in shifts else usual
@@ -99,7 +99,7 @@ def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) ->
 
 
 def usual_rows() -> pd.DataFrame:
-    """Return production's rows as they are before any drift, with the labels that nobody knows yet.
+    """Return production's rows without any drift, with the labels that nobody knows yet.
 
     Raises:
         WrongInputError: there is no production data yet.
@@ -108,7 +108,10 @@ def usual_rows() -> pd.DataFrame:
 
 
 def next_visit() -> int:
-    """Return the number of the window that is sent next: rows may come again, and are then others to a collector."""
+    """Return the number of the next window.
+
+    The same row may be sent in several windows; the number makes each distinct.
+    """
     with locked(_state()):
         visits = read_json(VISITS) if VISITS.exists() else {}
         visit = int(visits.get("count", 0)) + 1
@@ -117,7 +120,7 @@ def next_visit() -> int:
 
 
 def visiting(rows: pd.DataFrame, visit: int, contract: Contract) -> pd.DataFrame:
-    """Return rows with the identifiers that they carry on a visit."""
+    """Return rows with the identifiers that they have in a window."""
     names = rows[contract.id_column] + f"{REPEAT}{visit}"
     return rows.assign(**{contract.id_column: names}).reset_index(drop=True)
 
@@ -126,7 +129,7 @@ def next_season(contract: Contract) -> pd.DataFrame:
     """Return the rows of the first quarter of a year after the training period."""
     if not contract.training_until:
         raise WrongInputError(
-            "This data has no later season: src/model/contract.yml names no end of a training period."
+            "This data has no later season: src/model/contract.yml does not name the end of the training period."
         )
     later = read_mltable(_prepared(LATER))
     times = pd.to_datetime(later[str(contract.time_column)], utc=True, format="ISO8601")
@@ -134,10 +137,10 @@ def next_season(contract: Contract) -> pd.DataFrame:
 
 
 def deliver_labels(client: "MLClient") -> int:
-    """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in.
+    """Register the labels of the rows sent so far as the next version of the labels asset; return their number.
 
-    They stand for what your own systems find out about real rows. It is done on the laptop only: on Azure whoever knows
-    the labels registers them.
+    They simulate the outcomes that your own systems find for real rows. This runs on the laptop only: on Azure the
+    system that knows the labels registers them.
     """
     with locked(_state()):
         if not restored(AWAITING).exists():

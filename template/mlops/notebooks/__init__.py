@@ -1,4 +1,4 @@
-"""What the notebooks import, and nothing else of `mlops`: modules may move without an edited notebook breaking."""
+"""The interface for notebooks. They import nothing else of `mlops`, so modules may move without breaking a notebook."""
 
 from mlops.data.assets import build_data, read_asset
 from mlops.data.production import usual_rows

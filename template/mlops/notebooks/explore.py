@@ -1,4 +1,4 @@
-"""What was collected, as tables: by day, against the reference, and by the monitor's own thresholds."""
+"""Returns collected rows as tables: by day, against the reference, and by the monitor's own thresholds."""
 
 import time
 from collections.abc import Mapping
@@ -29,14 +29,14 @@ SMALLER_IS_WORSE = {METRICS_IN_YAML[name] for name in BELOW}
 
 
 def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, patience: float = 900.0) -> pd.DataFrame:
-    """Return what was collected of the rows sent, in their order, as soon as all is there: on Azure that takes minutes.
+    """Return the collected rows of the rows sent, in their order, once all have arrived: on Azure that takes minutes.
 
     Raises:
         RunFailedError: some rows did not arrive in time.
     """
     until = time.monotonic() + patience
     while True:
-        # What is on its way has arrived by half: nothing is said of it before all is there.
+        # Some records have only half arrived, so warn only when all are there.
         rows = _collected(client, contract, timedelta(hours=3), warn=lambda _: None)
         arrived = sent[[contract.id_column]].merge(rows.drop_duplicates(contract.id_column), on=contract.id_column)
         missing = len(sent) - len(arrived)
@@ -50,10 +50,10 @@ def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, pa
 def last_days(client: "MLClient", contract: Contract, days: int) -> pd.DataFrame:
     """Return the rows of the last days that were sent, with their `day`, from 1 on.
 
-    A day is told by the number of the visit in its rows' identifiers: on Azure several may be sent within one hour.
+    The window number in a row's identifier gives the day: on Azure several days may be sent within one hour.
 
     Raises:
-        RunFailedError: fewer days were sent, or are still to be seen.
+        RunFailedError: fewer days were sent or have arrived.
     """
     rows = _collected(client, contract, LOOK_BACK).drop_duplicates(contract.id_column)
     visits = rows[contract.id_column].str.partition(REPEAT)[2]
@@ -74,10 +74,10 @@ def _collected(client: "MLClient", contract: Contract, look_back: timedelta, war
 def measure(
     definition: Mapping[str, Any], reference: pd.DataFrame, days: pd.DataFrame, contract: Contract
 ) -> pd.DataFrame:
-    """Return Azure's metrics of each day beside the thresholds of a monitor's YAML, one row for each.
+    """Return Azure's metrics of each day with the thresholds of a monitor's YAML, one row for each.
 
-    `ratio` says how far a metric has gone: 1 is the threshold, more rings the alarm. Signals of your own components are
-    left out: they look at labels, which synthetic rows do not have.
+    `ratio` is the value in relation to its threshold: above 1 it is an alert. Signals of your own components are left
+    out: they need labels, which synthetic rows do not have.
     """
     rows = [
         {DAY: day, "signal": name, **found}
@@ -121,7 +121,7 @@ def _ratio(value: float, threshold: float, metric: str) -> float:
 
 
 def alarms(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return which signals would ring on each day, by each set of thresholds."""
+    """Return the signals that would alert on each day, by each set of thresholds."""
     return pd.DataFrame(
         {
             name: table.groupby(DAY)[["signal", "rings"]].apply(lambda day: ", ".join(_ringing(day)) or "quiet")
@@ -135,7 +135,7 @@ def _ringing(day: pd.DataFrame) -> list[str]:
 
 
 def differences(jobs: Mapping[str, Any]) -> pd.DataFrame:
-    """Return where jobs differ when they are written out in full: one row for each place."""
+    """Return the differences between jobs in their full YAML: one row for each."""
     flat = pd.DataFrame({name: _flat(job._to_dict()) for name, job in jobs.items()}, dtype=object)
     flat = flat.where(flat.notna(), None)
     return flat[flat.astype(str).nunique(axis=1) > 1].sort_index()

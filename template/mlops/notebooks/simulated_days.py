@@ -1,4 +1,4 @@
-"""Synthetic production: one day's rows after the other, with drifts of which you choose feature, strength and days."""
+"""Simulates production for notebooks: the rows of one day after the other, with drifts of a chosen feature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from model.contract import Contract
 
 MOST_ROWS = 1000
 BUSY = (0.7, 1.0)
-"""How busy days are, from the quietest to the busiest one, as shares of the rows there are."""
+"""The sizes of days, from the quietest to the busiest one, as shares of all rows."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Drift:
 
     Args:
         feature: the column.
-        amount: for numbers how many standard deviations are added; for categories the share of rows whose value
+        amount: for numbers the standard deviations that are added; for categories the share of rows whose value
             becomes the rarest one, 1 or more for all of them.
         first: the first day that differs.
-        full: the first day with the whole amount; the same as `first` for a drift that comes at once.
+        full: the first day with the whole amount; the same as `first` for a sudden drift.
 
     Raises:
         WrongInputError: the whole amount comes before the first day.
@@ -48,15 +48,15 @@ class Drift:
 
 
 def features_by_weight(contract: Contract) -> list[str]:
-    """Return the features: numbers first, those that alone tell most about the target in front, then categories."""
+    """Return the features: numbers first, the most predictive ones in front, then categories."""
     numbers = telling_features(usual_rows(), contract) if contract.numerical else []
     return [*numbers, *contract.categorical]
 
 
 def production_day(contract: Contract, day: int, drifts: Sequence[Drift] = (), most: int = MOST_ROWS) -> pd.DataFrame:
-    """Return a day's rows: the same ones for the same day, under identifiers never used before.
+    """Return a day's rows: the same rows for the same day, under new identifiers.
 
-    They have no labels: nobody will ever know what became of rows that were made up, and no model is trained on them.
+    They have no labels: invented rows have no outcome, and no model is trained on them.
     """
     usual = usual_rows()
     rows = round(min(most, len(usual)) * np.random.default_rng(day).uniform(*BUSY))
