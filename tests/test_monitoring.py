@@ -20,7 +20,7 @@ from azureml_metrics.results import DRIFT, NOTHING, MonitorRun, Window, from_jso
 from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
 from mlops.display import show_monitor
 from mlops.errors import RunFailedError
-from mlops.monitoring.schedule import COLLECTED, refuse_unmeasured
+from mlops.monitoring.schedule import COLLECTED, raise_if_not_measured
 from model.preprocess_production_data import hours, rows_as_text, rows_of
 from projects import ROOT
 
@@ -192,7 +192,7 @@ def test_no_alert_is_reported_only_for_measured_signals(signals):
     if not any(each.measurements for each in signals):
         assert found.state is State.NOT_MEASURED
         with pytest.raises(RunFailedError, match="was not measured"):
-            refuse_unmeasured(found)
+            raise_if_not_measured(found)
     else:
         assert len(found.unmeasured) < len(signals)
 
@@ -205,7 +205,7 @@ def test_unmeasured_signals_are_reported_with_their_reasons(capsys):
     said = capsys.readouterr().out
     assert said.splitlines()[-1] == "NOT MEASURED: m_data_drift, m_data_quality, m_custom"
     with pytest.raises(RunFailedError) as caught:
-        refuse_unmeasured(found)
+        raise_if_not_measured(found)
     assert str(caught.value).startswith(
         "The window from 2026-11-20T09:00 to 2026-11-20T10:00 was not measured: Nothing was collected in this window "
         "(m_data_drift, m_data_quality); No feature has a threshold and rows on both sides (m_custom)."
@@ -222,7 +222,7 @@ def test_unmeasured_signals_are_reported_with_their_reasons(capsys):
 )
 def test_the_last_line_gives_the_result_of_the_whole_run(capsys, signals, last):
     show_monitor(monitor_run(*signals))
-    refuse_unmeasured(monitor_run(*signals))
+    raise_if_not_measured(monitor_run(*signals))
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 

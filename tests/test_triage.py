@@ -17,10 +17,10 @@ from mlops.events.triage import (
     RETRAINING,
     TRIES,
     Decision,
-    Known,
     Outcome,
     Project,
     Retraining,
+    WorkspaceState,
     cause_of,
     retraining_names,
     triage,
@@ -33,7 +33,7 @@ from mlops.registry import newest_standing
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))
 PERSONS = replace(PROJECT, cool_down=timedelta(0))
-NOTHING = Known({}, {"3": None}, NOW)
+NOTHING = WorkspaceState({}, {"3": None}, NOW)
 BREACH = {
     "event_id": "831e1650-001e",
     "root_run_id": "monitor_20261120_root",

@@ -42,7 +42,7 @@ def data(target: Where = None) -> None:
 
 @app.command()
 def train(target: Where = None) -> None:
-    """Run the training pipeline and show what the gate decided."""
+    """Run the training pipeline and show the gate's decision."""
     from mlops.display import show_training
     from mlops.training.pipeline import train
 
@@ -58,28 +58,26 @@ def deploy(
     ] = None,
     max_latency_ms: Annotated[
         float | None,
-        typer.Option(help="Maximum 95th-percentile latency in milliseconds; without it the value in infra/project.yml."),
+        typer.Option(help="Maximum 95th-percentile latency in ms; without it the value in infra/project.yml."),
     ] = None,
     target: Where = None,
 ) -> None:
     """Roll a model version out; a failed check restores the old one."""
-    from mlops.display import say, show_rollout
+    from mlops.display import show_rollout, show_step
     from mlops.rollout.deploy import deploy, raise_if_rolled_back
     from mlops.settings import load_settings
 
     settings = load_settings().rollout
     if max_latency_ms is not None:
         settings = settings.within(max_latency_ms)
-    result = deploy(connect(target), version, settings, say)
+    result = deploy(connect(target), version, settings, show_step)
     show_rollout(result)
     raise_if_rolled_back(result)
 
 
 @app.command()
 def invoke(
-    rows: Annotated[
-        int | None, typer.Option(min=1, help="Number of rows; without it the size of a window.")
-    ] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Number of rows; without it the size of a window.")] = None,
     drift: Annotated[
         str | None, typer.Option(help="Send rows with this drift: offset, scale, next_season, label_noise.")
     ] = None,
@@ -97,12 +95,12 @@ def invoke(
 def monitor() -> None:
     """Build and register the data assets."""
     from mlops.display import show_monitor
-    from mlops.monitoring.schedule import refuse_unmeasured, run_monitor
+    from mlops.monitoring.schedule import raise_if_not_measured, run_monitor
 
     client = connect_laptop()
     run = run_monitor(client)
     show_monitor(run)
-    refuse_unmeasured(run)
+    raise_if_not_measured(run)
     _deliver_events(client)
 
 
@@ -133,7 +131,7 @@ def drift(
 
 @app.command()
 def calibrate(
-    runs_per_alarm: Annotated[int, typer.Option(min=2, help="Allow at most one false alert per N monitor runs.")] = 20,
+    runs_per_alert: Annotated[int, typer.Option(min=2, help="Allow at most one false alert per N monitor runs.")] = 20,
     version: Annotated[str | None, typer.Option(help="The model version whose reference to use.")] = None,
     target: Where = None,
 ) -> None:
@@ -141,7 +139,7 @@ def calibrate(
     from mlops.display import show_calibration
     from mlops.monitoring.schedule import calibrate_monitor, monitor_file
 
-    show_calibration(calibrate_monitor(connect(target), version, runs_per_alarm), monitor_file())
+    show_calibration(calibrate_monitor(connect(target), version, runs_per_alert), monitor_file())
 
 
 @app.command()
@@ -166,7 +164,7 @@ def triage(
     ] = None,
     target: Where = None,
 ) -> None:
-    """Decide what an event leads to, and give the reason."""
+    """Decide about an event, and give the reason."""
     from mlops.console import console
     from mlops.events.triage import Outcome
     from mlops.events.workflow_event import decide, read_message, report

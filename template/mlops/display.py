@@ -44,7 +44,7 @@ def show_training(result: "TrainingResult") -> None:
         console.print(f"[bold]{gate['decision']}[/]: nothing was registered")
 
 
-def say(text: str) -> None:
+def show_step(text: str) -> None:
     """Show a step of a longer operation."""
     console.print(f"  [dim]{text}[/]", highlight=False)
 
@@ -56,7 +56,7 @@ def show_hop(hop: "Hop") -> None:
 
 
 def show_rollout(result: "RolloutResult") -> None:
-    """Show how a rollout ended."""
+    """Show the outcome of a rollout."""
     style = "bold red" if result.outcome == "ROLLED_BACK" else "bold green"
     console.print(
         f"[{style}]{result.outcome}[/]: {result.deployment} at {', '.join(result.endpoints)}: {result.reason}"
@@ -64,7 +64,7 @@ def show_rollout(result: "RolloutResult") -> None:
 
 
 def show_sent(sent: "Sent") -> None:
-    """Show what was sent."""
+    """Show the number of rows sent."""
     drift = f" with {', '.join(sent.shifts)}" if sent.shifts else ""
     console.print(f"Sent {sent.rows:,} rows{drift} in {sent.requests} requests")
 

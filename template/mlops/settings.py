@@ -85,7 +85,7 @@ class RolloutSettings:
         return Limits(self.error_rate, self.p95_milliseconds)
 
     def watch_seconds(self, on_laptop: bool) -> float:
-        """Return for how many seconds a new deployment keeps its share."""
+        """Return the number of seconds for which a new deployment keeps its share."""
         return self.laptop_watch_seconds if on_laptop else 60 * self.watch_minutes
 
     def within(self, milliseconds: float) -> "RolloutSettings":

@@ -73,7 +73,7 @@ def _quote(text: str) -> str:
 
 def run(
     commands: Iterable[Command],
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     ask: Callable[[str], str] = getpass.getpass,
     environment: Mapping[str, str] | None = None,
 ) -> int:
@@ -87,9 +87,9 @@ def run(
     changes = 0
     for command in commands:
         if command.unless and _output(command.unless, values, known):
-            say(f"{command.why}: done already")
+            report(f"{command.why}: done already")
             continue
-        say(command.why)
+        report(command.why)
         answer = _run(command, values, known, ask)
         if answer.returncode:
             advice = f" {command.advice}" if command.advice else ""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Data
 
 TRIES = 5
-TO_COME = ROOT / "data" / "to_come"
-LATER = ROOT / "data" / "later"
+PRODUCTION_TRUTH = ROOT / "data" / "production_truth"
+NEXT_PERIOD = ROOT / "data" / "next_period"
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def build_data(client: "MLClient") -> list[BuiltAsset]:
         register_rows(client, PRODUCTION_DATA, parts.production[without_labels]),
     ]
     # Kept out of the assets: the labels of production rows, and the rows of a later period.
-    write_table(parts.production, TO_COME)
-    write_table(parts.later, LATER)
+    write_table(parts.production, PRODUCTION_TRUTH)
+    write_table(parts.later, NEXT_PERIOD)
     return built
 
 

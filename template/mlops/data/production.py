@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mlops.data.assets import LATER, TO_COME, newest_version, read_asset, register_rows, versions_of, write_table
+from mlops.data.assets import (
+    NEXT_PERIOD,
+    PRODUCTION_TRUTH,
+    newest_version,
+    read_asset,
+    register_rows,
+    versions_of,
+    write_table,
+)
 from mlops.data.scoring import score
 from mlops.data.shifts import Shift, shift_rows
 from mlops.errors import WrongInputError
@@ -22,8 +30,8 @@ from model.tables import read_mltable
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-AWAITING = ROOT / "data" / "awaiting_labels"
-VISITS = STATE / "visits.json"
+PENDING_LABELS = ROOT / "data" / "pending_labels"
+WINDOW_NUMBER = STATE / "visits.json"
 MOST_ROWS = 20_000
 
 
@@ -72,8 +80,8 @@ def invoke(
 def _keep_labels(labels: pd.DataFrame) -> None:
     """Add labels to the pending ones; simultaneous commands lose none."""
     with locked(_state()):
-        awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
-        write_table(awaiting, AWAITING)
+        pending = pd.concat([read_mltable(PENDING_LABELS), labels]) if restored(PENDING_LABELS).exists() else labels
+        write_table(pending, PENDING_LABELS)
 
 
 def _state() -> Path:
@@ -89,10 +97,10 @@ def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) ->
     """
     usual = usual_rows()
     pool = next_season(contract) if Shift.NEXT_SEASON in shifts else usual
-    visit = next_visit()
+    number = next_window_number()
     order = np.random.default_rng(0).permutation(len(pool))
-    taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (visit - 1) * rows) % len(pool)]]
-    window = visiting(taken, visit, contract)
+    taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (number - 1) * rows) % len(pool)]]
+    window = numbered(taken, number, contract)
     for shift in shifts:
         window = shift_rows(window, shift, usual, contract)
     return window
@@ -104,24 +112,24 @@ def usual_rows() -> pd.DataFrame:
     Raises:
         WrongInputError: there is no production data yet.
     """
-    return read_mltable(_prepared(TO_COME))
+    return read_mltable(_prepared(PRODUCTION_TRUTH))
 
 
-def next_visit() -> int:
+def next_window_number() -> int:
     """Return the number of the next window.
 
     The same row may be sent in several windows; the number makes each distinct.
     """
     with locked(_state()):
-        visits = read_json(VISITS) if VISITS.exists() else {}
-        visit = int(visits.get("count", 0)) + 1
-        write_json(VISITS, {"count": visit})
-        return visit
+        counted = read_json(WINDOW_NUMBER) if WINDOW_NUMBER.exists() else {}
+        number = int(counted.get("count", 0)) + 1
+        write_json(WINDOW_NUMBER, {"count": number})
+        return number
 
 
-def visiting(rows: pd.DataFrame, visit: int, contract: Contract) -> pd.DataFrame:
+def numbered(rows: pd.DataFrame, number: int, contract: Contract) -> pd.DataFrame:
     """Return rows with the identifiers that they have in a window."""
-    names = rows[contract.id_column] + f"{REPEAT}{visit}"
+    names = rows[contract.id_column] + f"{REPEAT}{number}"
     return rows.assign(**{contract.id_column: names}).reset_index(drop=True)
 
 
@@ -131,7 +139,7 @@ def next_season(contract: Contract) -> pd.DataFrame:
         raise WrongInputError(
             "This data has no later season: src/model/contract.yml does not name the end of the training period."
         )
-    later = read_mltable(_prepared(LATER))
+    later = read_mltable(_prepared(NEXT_PERIOD))
     times = pd.to_datetime(later[str(contract.time_column)], utc=True, format="ISO8601")
     return later[times < times.min() + pd.Timedelta(days=91)]
 
@@ -143,14 +151,14 @@ def deliver_labels(client: "MLClient") -> int:
     system that knows the labels registers them.
     """
     with locked(_state()):
-        if not restored(AWAITING).exists():
+        if not restored(PENDING_LABELS).exists():
             return 0
         name, contract = str(read_yaml(LABELS)["name"]), load_contract()
         known = newest_version(client, name)
-        due = read_mltable(AWAITING)
+        due = read_mltable(PENDING_LABELS)
         old = read_asset(client, name, known) if known else due.head(0)
         register_rows(client, LABELS, pd.concat([old, due]).drop_duplicates(contract.id_column, ignore_index=True))
-        shutil.rmtree(AWAITING)
+        shutil.rmtree(PENDING_LABELS)
         return len(due)
 
 

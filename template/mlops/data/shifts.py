@@ -29,7 +29,7 @@ def default_shift(contract: Contract) -> Shift:
     return Shift.NEXT_SEASON if contract.training_until else Shift.OFFSET
 
 
-def telling_features(rows: pd.DataFrame, contract: Contract) -> list[str]:
+def most_predictive_features(rows: pd.DataFrame, contract: Contract) -> list[str]:
     """Return the numerical features in order of their own correlation with the target, the most predictive first."""
     from sklearn.feature_selection import f_classif, f_regression
 
@@ -51,14 +51,14 @@ def shift_rows(rows: pd.DataFrame, shift: Shift, usual: pd.DataFrame, contract: 
     if shift in (Shift.NONE, Shift.NEXT_SEASON):
         return rows
     shifted = rows.copy()
-    telling = telling_features(usual, contract) if contract.numerical else []
-    if not telling:
+    predictive = most_predictive_features(usual, contract) if contract.numerical else []
+    if not predictive:
         shifted = _rarest_categories(shifted, usual, contract)
     elif shift is Shift.SCALE:
-        for feature in telling[SHIFTED_FEATURES : 2 * SHIFTED_FEATURES] or telling:
+        for feature in predictive[SHIFTED_FEATURES : 2 * SHIFTED_FEATURES] or predictive:
             shifted[feature] = shifted[feature] * FACTOR
     else:
-        for feature in telling[-1:] if shift is Shift.LABEL_NOISE else telling[:SHIFTED_FEATURES]:
+        for feature in predictive[-1:] if shift is Shift.LABEL_NOISE else predictive[:SHIFTED_FEATURES]:
             shifted[feature] += DEVIATIONS * usual[feature].std()
     if shift is Shift.LABEL_NOISE:
         shifted[contract.target] = _blurred(shifted[contract.target], usual[contract.target])

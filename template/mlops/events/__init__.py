@@ -1,1 +1,1 @@
-"""Decides what an event leads to, and finds events in projects without Event Grid."""
+"""Decides about events, and finds events in projects without Event Grid."""

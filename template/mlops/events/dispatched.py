@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 TAG = "dispatched"
-# An event may get lost, so GitHub is told again after this time, and three times at most.
+# An event may get lost, so GitHub is notified again after this time, and three times at most.
 AGAIN_AFTER = timedelta(days=1)
 MOST = 3
 # More than can be in progress at a time; a tag holds some hundred characters.
@@ -42,9 +42,9 @@ class Memory:
         """Return why not to send a dispatch again, or an empty text."""
         times = [time for known, time in self.entries if known == key]
         if len(times) >= MOST:
-            return f"GitHub was told of it {MOST} times: start the workflow by hand to try it again."
+            return f"GitHub was notified {MOST} times: start the workflow by hand to try it again."
         if times and now - times[-1] < AGAIN_AFTER:
-            return f"GitHub was told of it at {times[-1]:%Y-%m-%d %H:%M} UTC, and is told again a day later."
+            return f"GitHub was notified at {times[-1]:%Y-%m-%d %H:%M} UTC, and is notified again a day later."
         return ""
 
 

@@ -14,7 +14,7 @@ import httpx
 
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.events.dispatched import TAG, Memory
-from mlops.events.triage import DRIFT, MODEL, Decision, Known, Outcome, Project, triage
+from mlops.events.triage import DRIFT, MODEL, Decision, Outcome, Project, WorkspaceState, triage
 from mlops.events.workflow_event import has_no_limits, project_of, recent_retrainings, tries_of
 from mlops.monitoring.runs import Breach, breaches
 from mlops.monitoring.schedule import monitor_name
@@ -56,13 +56,15 @@ class _Poll:
         found = list(breaches(self._client, monitor_name(), self._settings.signal_prefix, self._now))
         recent = recent_retrainings(self._client) if found and self._project.cool_down else {}
         for breach in found:
-            known = Known(recent | tries_of(self._client, breach.root, self._project.tries), self._rollouts, self._now)
+            known = WorkspaceState(
+                recent | tries_of(self._client, breach.root, self._project.tries), self._rollouts, self._now
+            )
             yield self._handle((DRIFT, self._payload(breach)), known)
         version = newest_standing(self._rollouts)
         if version and not self._rollouts[version]:
             payload = {"event_id": f"poll-{version}", "model_name": self._settings.model_name, "model_version": version}
             dispatch = (MODEL, payload | {"workspace": self._project.workspace})
-            yield self._handle(dispatch, Known({}, self._rollouts, self._now))
+            yield self._handle(dispatch, WorkspaceState({}, self._rollouts, self._now))
 
     def _payload(self, breach: Breach) -> dict[str, str]:
         return {
@@ -74,14 +76,14 @@ class _Poll:
             "workspace": self._project.workspace,
         }
 
-    def _handle(self, dispatch: Dispatch, known: Known) -> tuple[Dispatch, Decision]:
+    def _handle(self, dispatch: Dispatch, known: WorkspaceState) -> tuple[Dispatch, Decision]:
         """Send an event if triage would act on it and GitHub does not know it."""
         decision = triage(*dispatch, self._project, known)
         if decision.outcome not in (Outcome.RETRAIN, Outcome.DEPLOY):
             return dispatch, decision
         key = decision.job.removeprefix("retrain-") or f"version-{decision.version}"
         objection = "" if has_no_limits(self._environment) else self._memory.objection(key, self._now)
-        objection = objection or ("GitHub was told of it a moment ago." if key in self._sent else "")
+        objection = objection or ("GitHub was notified a moment ago." if key in self._sent else "")
         if objection:
             said = f"{decision.reason} {objection}"
             return dispatch, Decision(Outcome.ALREADY_HANDLED, said, decision.job, decision.version)

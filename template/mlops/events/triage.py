@@ -84,7 +84,7 @@ class Retraining:
 
 
 @dataclass(frozen=True)
-class Known:
+class WorkspaceState:
     """The state of the workspace: retrainings by their job's name, and the rollout state of each model version."""
 
     retrainings: Mapping[str, Retraining]
@@ -92,8 +92,8 @@ class Known:
     now: datetime
 
 
-def triage(event_type: str, payload: object, project: Project, known: Known) -> Decision:
-    """Decide what a `repository_dispatch` event leads to.
+def triage(event_type: str, payload: object, project: Project, known: WorkspaceState) -> Decision:
+    """Decide about a `repository_dispatch` event.
 
     Args:
         event_type: the dispatch's event type.
@@ -141,12 +141,12 @@ def retraining_names(cause: str, tries: int = TRIES) -> tuple[str, ...]:
     return (name, *(f"{name}-{number}" for number in range(2, tries + 1)))
 
 
-def triage_retraining(cause: str, project: Project, known: Known) -> Decision:
+def triage_retraining(cause: str, project: Project, known: WorkspaceState) -> Decision:
     """Decide about a retraining that a person or the schedule requests; a person's project has no cool-down."""
     return _retrain(cause, "A retraining was requested.", project, known)
 
 
-def triage_deployment(version: str, project: Project, known: Known) -> Decision:
+def triage_deployment(version: str, project: Project, known: WorkspaceState) -> Decision:
     """Decide about a deployment that a person requests: of the newest version, or of a chosen one."""
     chosen = version or newest_standing(known.rollouts) or ""
     if chosen not in known.rollouts:
@@ -156,7 +156,7 @@ def triage_deployment(version: str, project: Project, known: Known) -> Decision:
     return Decision(Outcome.DEPLOY, f"{project.model_name} version {chosen} was requested.", version=chosen)
 
 
-def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Decision:
+def _triage_drift(values: dict[str, str], project: Project, known: WorkspaceState) -> Decision:
     if values["status"].lower() not in FINAL:
         return _ignore(f"The monitor run is {values['status']}: only Completed and Failed are final.")
     if not values["signal"].lower().startswith(project.signal_prefix.lower()):
@@ -165,7 +165,7 @@ def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Dec
     return _retrain(values["root_run_id"], reason, project, known)
 
 
-def _retrain(cause: str, reason: str, project: Project, known: Known) -> Decision:
+def _retrain(cause: str, reason: str, project: Project, known: WorkspaceState) -> Decision:
     names, cool_down = retraining_names(cause, project.tries), project.cool_down
     tried = {name: known.retrainings[name] for name in names if name in known.retrainings}
     for name, retraining in tried.items():
@@ -184,7 +184,7 @@ def _retrain(cause: str, reason: str, project: Project, known: Known) -> Decisio
     return Decision(Outcome.RETRAIN, f"{reason}{again}", next(name for name in names if name not in tried))
 
 
-def _triage_model(values: dict[str, str], project: Project, known: Known) -> Decision:
+def _triage_model(values: dict[str, str], project: Project, known: WorkspaceState) -> Decision:
     name, version = values["model_name"], str(int(values["model_version"]))
     if name.lower() != project.model_name.lower():
         return _ignore(f"{name} is not this project's model, {project.model_name}.")

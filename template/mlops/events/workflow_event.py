@@ -12,10 +12,10 @@ from mlops.events.triage import (
     RETRAINING,
     TRIES,
     Decision,
-    Known,
     Outcome,
     Project,
     Retraining,
+    WorkspaceState,
     cause_of,
     retraining_names,
     triage,
@@ -80,7 +80,7 @@ def _parse(text: str, where: str) -> Any:
 def decide(
     client: "MLClient", message: Message, wanted: Outcome, settings: Settings, environment: Mapping[str, str]
 ) -> Decision:
-    """Decide what a message leads to, given the state of the workspace.
+    """Decide about a message, given the state of the workspace.
 
     Args:
         client: the workspace, or the laptop's emulator of one.
@@ -92,17 +92,17 @@ def decide(
     project = project_of(settings, environment)
     if message.name == "repository_dispatch":
         cause = cause_of(message.type, message.payload)
-        decision = triage(message.type, message.payload, project, look_around(client, project, cause))
+        decision = triage(message.type, message.payload, project, read_state(client, project, cause))
         if decision.outcome in (Outcome.RETRAIN, Outcome.DEPLOY) and decision.outcome != wanted:
             return Decision(Outcome.IGNORE, f"{decision.reason} Another workflow handles this.")
         return decision
     if wanted == Outcome.DEPLOY:
-        return triage_deployment(message.version, project, look_around(client, project, None))
+        return triage_deployment(message.version, project, read_state(client, project, None))
     if message.name != "schedule":
         # A person has decided already.
         project = replace(project, cool_down=timedelta(0))
     cause = f"github-{message.run}"
-    return triage_retraining(cause, project, look_around(client, project, cause))
+    return triage_retraining(cause, project, read_state(client, project, cause))
 
 
 def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
@@ -124,7 +124,7 @@ def has_no_limits(environment: Mapping[str, str]) -> bool:
     return environment.get("MLOPS_NO_LIMITS") == "1"
 
 
-def look_around(client: "MLClient", project: Project, cause: str | None) -> Known:
+def read_state(client: "MLClient", project: Project, cause: str | None) -> WorkspaceState:
     """Return the state of the workspace, as far as a decision needs it.
 
     Args:
@@ -133,9 +133,9 @@ def look_around(client: "MLClient", project: Project, cause: str | None) -> Know
         cause: the cause of a retraining; without one the decision is about a model.
     """
     if cause is None:
-        return Known({}, rollouts_of(client, project.model_name), now(client))
+        return WorkspaceState({}, rollouts_of(client, project.model_name), now(client))
     recent = recent_retrainings(client) if project.cool_down else {}
-    return Known(recent | tries_of(client, cause, project.tries), {}, now(client))
+    return WorkspaceState(recent | tries_of(client, cause, project.tries), {}, now(client))
 
 
 def tries_of(client: "MLClient", cause: str, tries: int) -> dict[str, Retraining]:

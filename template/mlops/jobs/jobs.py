@@ -111,7 +111,8 @@ def download_output(client: "MLClient", job: str, output: str, folder: Path) -> 
     if not store.names(prefix):
         raise RunFailedError(
             f"The job {job} left nothing at {output_path(job, output)}: look at its output '{output}' in the studio. "
-            "A job that was submitted by hand or by an older version of this project has its outputs elsewhere: train again."
+            "A job that was submitted by hand or by an older version of this project has its outputs elsewhere: "
+            "train again."
         )
     store.download(prefix, folder)
     return folder

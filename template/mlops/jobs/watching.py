@@ -18,7 +18,7 @@ COMPLETED = "Completed"
 # The SDK's own list of final states.
 ENDED = (COMPLETED, "Failed", "Canceled", "NotResponding", "Paused")
 # Maximum number of consecutive failures to read the job, each after the SDK's own retries.
-PATIENCE = 10
+MOST_FAILURES = 10
 # A pipeline inside a pipeline inside a pipeline.
 DEPTH = 3
 
@@ -89,7 +89,7 @@ class _Watcher:
 
     def __init__(self, client: "MLClient", name: str):
         self._client, self._name = client, name
-        self._patience, self._told = PATIENCE, False
+        self._attempts_left, self._warned = MOST_FAILURES, False
         self._seen: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._inner: dict[str, tuple[Step, ...]] = {}
@@ -104,22 +104,22 @@ class _Watcher:
         try:
             job: Any = self._client.jobs.get(self._name)
         except Exception as error:
-            self._bear(error)
+            self._tolerate(error)
             return None
-        self._patience = PATIENCE
+        self._attempts_left = MOST_FAILURES
         self._read_steps()
         reason = failure_of(self._client, self._name)
         return Progress(self._name, status_of(job), self._shown, _link(job), reason)
 
-    def _bear(self, error: Exception) -> None:
+    def _tolerate(self, error: Exception) -> None:
         if refusal_of(error) is None and not is_missing(error):
             raise error
-        self._patience -= 1
-        if is_missing(error) or not is_passing(error) or not self._patience:
+        self._attempts_left -= 1
+        if is_missing(error) or not is_passing(error) or not self._attempts_left:
             raise RunFailedError(
                 f"The state of the job {self._name} is unknown, and it may still be running. {explained(error)}"
             ) from error
-        self._tell(f"The job {self._name} continues; its state is read again after this error: {explained(error)}")
+        self._warn_once(f"The job {self._name} continues; its state is read again after this error: {explained(error)}")
 
     def _read_steps(self) -> None:
         """Read the steps, or keep the last ones if run history does not answer, as in a closed network."""
@@ -128,12 +128,12 @@ class _Watcher:
         except Exception as error:
             if refusal_of(error) is None:
                 raise
-            self._tell(f"The steps of the job {self._name} cannot be shown: {explained(error)}")
+            self._warn_once(f"The steps of the job {self._name} cannot be shown: {explained(error)}")
 
-    def _tell(self, text: str) -> None:
-        if not self._told:
+    def _warn_once(self, text: str) -> None:
+        if not self._warned:
             warn(text)
-            self._told = True
+            self._warned = True
 
     def _steps(self, parent: str, depth: int) -> Iterator[Step]:
         for child in sorted(listed(self._client, parent), key=_created):

@@ -63,7 +63,7 @@ class Progress:
 
     shift: Shift
     outcome: str = ""
-    regime: list[Shift] = field(default_factory=list)
+    accumulated_drift: list[Shift] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=lambda: [Stage(name) for name in STAGES])
 
     def save(self) -> None:
@@ -86,14 +86,15 @@ class Ended(Exception):
 
 def load_progress(shift: Shift | None) -> Progress:
     """Return the interrupted loop's progress, or a new one; another shift than the interrupted loop's starts anew."""
-    regime: list[Shift] = []
+    accumulated_drift: list[Shift] = []
     if PROGRESS.exists():
         known = read_json(PROGRESS)
-        regime = [Shift(name) for name in known["regime"]]
+        # Projects of version 0.1.0 have the older name of the key.
+        accumulated_drift = [Shift(name) for name in known.get("accumulated_drift", known.get("regime", []))]
         if not known["outcome"] and shift in (None, known["shift"]):
             stages = [Stage(**stage) for stage in known["stages"]]
-            return Progress(Shift(known["shift"]), "", regime, stages)
-    return Progress(shift or default_shift(load_contract()), regime=regime)
+            return Progress(Shift(known["shift"]), "", accumulated_drift, stages)
+    return Progress(shift or default_shift(load_contract()), accumulated_drift=accumulated_drift)
 
 
 def run_loop(client: "MLClient", progress: Progress, report: Report) -> Outcome:
@@ -124,7 +125,7 @@ class Loop:
         """Record a stage's status and duration."""
         started = time.monotonic()
         stage.status, stage.facts = "running", {}
-        self._say("")
+        self._show("")
         try:
             yield
             stage.status = "done"
@@ -136,7 +137,7 @@ class Loop:
             raise
         finally:
             stage.seconds = round(time.monotonic() - started, 2)
-            self._say("")
+            self._show("")
 
     def data(self, stage: Stage) -> None:
         """Build the data assets, unless a retraining has already registered newer ones."""
@@ -161,12 +162,12 @@ class Loop:
 
     def quiet(self, stage: Stage) -> None:
         """Monitor production without drift: no alert."""
-        if _alerts(self._window(stage, self._progress.regime)):
+        if _alerts(self._window(stage, self._progress.accumulated_drift)):
             raise Ended(Outcome.FALSE_ALERT)
 
     def breach(self, stage: Stage) -> None:
         """Monitor drifted production: the monitor alerts."""
-        if not _alerts(self._window(stage, [*self._progress.regime, self._progress.shift])):
+        if not _alerts(self._window(stage, [*self._progress.accumulated_drift, self._progress.shift])):
             raise Ended(Outcome.NO_ALERT)
 
     def retrain(self, stage: Stage) -> None:
@@ -192,18 +193,18 @@ class Loop:
 
     def quiet_again(self, stage: Stage) -> None:
         """Monitor the same drifted production with the new model: no alert."""
-        run = self._window(stage, [*self._progress.regime, self._progress.shift])
+        run = self._window(stage, [*self._progress.accumulated_drift, self._progress.shift])
         self._settle()
         if _alerts(run):
             raise Ended(Outcome.STILL_ALERTING)
 
     def _window(self, stage: Stage, shifts: list[Shift]) -> MonitorRun:
         """Send a window of rows, then run the monitor over them."""
-        sent = invoke(self._client, shifts, progress=lambda done, of: self._say(f"request {done} of {of}"))
+        sent = invoke(self._client, shifts, progress=lambda done, of: self._show(f"request {done} of {of}"))
         if needs_labels():
             deliver_labels(self._client)
             rebind_labels(self._client)
-        self._say("monitoring")
+        self._show("monitoring")
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}
         alerts = [signal.name for signal in run.breached]
@@ -218,7 +219,7 @@ class Loop:
         """
         hops: list[Hop] = []
         failed: Hop | None = None
-        for delivered in deliver_events(self._client, lambda hop: self._say(f"{hop.hop}: {hop.outcome}"), about):
+        for delivered in deliver_events(self._client, lambda hop: self._show(f"{hop.hop}: {hop.outcome}"), about):
             hops += delivered
             failed = next((hop for hop in delivered if not hop.ok), None)
             if failed:
@@ -232,13 +233,13 @@ class Loop:
     def _settle(self) -> None:
         """Make the drift permanent: from now on it is the usual state of production."""
         shift = self._progress.shift
-        if shift not in self._progress.regime:
-            self._progress.regime.append(shift)
+        if shift not in self._progress.accumulated_drift:
+            self._progress.accumulated_drift.append(shift)
 
     def _stage(self, name: str) -> Stage:
         return next(stage for stage in self._progress.stages if stage.name == name)
 
-    def _say(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         self._progress.save()
         self._report(self._progress, text)
 

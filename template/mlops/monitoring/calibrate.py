@@ -56,7 +56,7 @@ def calibrate(
     reference: pd.DataFrame,
     target: str,
     window_rows: int,
-    runs_per_alarm: int = 20,
+    runs_per_alert: int = 20,
     seed: int = 0,
 ) -> Calibration:
     """Return the thresholds of every alerting signal of a monitor.
@@ -66,7 +66,7 @@ def calibrate(
         reference: the reference rows: features, target and predictions.
         target: the target's column.
         window_rows: the expected number of rows in a window; at most half the reference is used for it.
-        runs_per_alarm: all signals together alert once in this number of runs of undrifted data.
+        runs_per_alert: all signals together alert once in this number of runs of undrifted data.
         seed: of the resampling.
 
     Raises:
@@ -89,7 +89,7 @@ def calibrate(
         runs.append(extremes(signals, tables))
     thresholds = {
         group: max(threshold, _never_seen(len(reference))) if group.metric in RARE else threshold
-        for group, threshold in joint_thresholds(pd.DataFrame(runs), runs_per_alarm).items()
+        for group, threshold in joint_thresholds(pd.DataFrame(runs), runs_per_alert).items()
     }
     shifts = visible_shifts(signals, thresholds, reference, window, target, draw)
     return Calibration(thresholds, shifts, len(reference), window, resamples)
@@ -147,14 +147,14 @@ def _error(metric: str, tables: Tables) -> float:
     return math.sqrt(((predicted - actual) ** 2).mean()) if metric == "rmse" else float((predicted != actual).mean())
 
 
-def joint_thresholds(runs: pd.DataFrame, runs_per_alarm: int) -> dict[Group, float]:
+def joint_thresholds(runs: pd.DataFrame, runs_per_alert: int) -> dict[Group, float]:
     """Return one threshold for each group so that one of N runs crosses any of them.
 
     Every group gives up the same share of its own runs. Each run's largest rank determines that share.
     """
     worse = runs.apply(lambda values: -values if values.name.metric in BELOW else values)
     ranks = worse.rank(method="max", pct=True)
-    share = float(np.quantile(ranks.max(axis=1), 1 - 1 / runs_per_alarm, method="higher"))
+    share = float(np.quantile(ranks.max(axis=1), 1 - 1 / runs_per_alert, method="higher"))
     limits = {group: float(np.nanquantile(values, share, method="higher")) for group, values in worse.items()}
     return {group: _rounded_away(-limit if group.metric in BELOW else limit, group) for group, limit in limits.items()}
 
@@ -201,14 +201,14 @@ def visible_shifts(
             for _ in range(6):
                 middle = (low + high) / 2
                 seen = sum(
-                    _rings(name, signal, thresholds, reference, order, window, feature, middle) for order in orders
+                    _alerts(name, signal, thresholds, reference, order, window, feature, middle) for order in orders
                 )
                 low, high = (low, middle) if seen >= 19 else (middle, high)
             shifts[feature] = round(high, 2)
     return shifts
 
 
-def _rings(
+def _alerts(
     name: str,
     signal: Mapping[str, Any],
     thresholds: Mapping[Group, float],

@@ -126,7 +126,7 @@ def run_monitor(client: "MLClient") -> "MonitorRun":
     return monitor_run(client, job)
 
 
-def refuse_unmeasured(run: "MonitorRun") -> None:
+def raise_if_not_measured(run: "MonitorRun") -> None:
     """Raise an error if a run has measured nothing.
 
     Raises:
@@ -138,14 +138,14 @@ def refuse_unmeasured(run: "MonitorRun") -> None:
         reasons: dict[str, list[str]] = {}
         for signal in run.unmeasured:
             reasons.setdefault(signal.reason.rstrip("."), []).append(signal.name)
-        told = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
+        listed = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
         raise RunFailedError(
-            f"The window from {run.start[:16]} to {run.end[:16]} was not measured: {reasons}. "
+            f"The window from {run.start[:16]} to {run.end[:16]} was not measured: {listed}. "
             "Send rows, then run it again. If rows were sent, check why they were not collected: does the endpoint run?"
         )
 
 
-def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
+def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_alert: int = 20) -> "Calibration":
     """Calibrate the monitor to the reference of a model version, by default the champion's, and write its YAML.
 
     Raises:
@@ -167,7 +167,7 @@ def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_a
             reference,
             load_contract().target,
             window_rows(client),
-            runs_per_alarm,
+            runs_per_alert,
         )
     except MetricsError as error:
         raise WrongInputError(str(error)) from error

@@ -154,14 +154,14 @@ def ratios(measured: Mapping[str, pd.DataFrame]) -> Figure:
     size = (5.5 * len(drifts), 1.4 + 0.36 * len(features))
     figure, row = plt.subplots(1, len(drifts), figsize=size, squeeze=False, sharey=True, layout="constrained")
     for axes, (name, table) in zip(row[0], drifts.items(), strict=True):
-        cells = table[table["feature"].isin(features)].groupby(["feature", DAY])[["ratio", "rings"]].max()
-        for (feature, day), (ratio, rings) in cells.iterrows():
+        cells = table[table["feature"].isin(features)].groupby(["feature", DAY])[["ratio", "alerts"]].max()
+        for (feature, day), (ratio, alerts) in cells.iterrows():
             line = features.index(feature)
-            hatch, colour = ("///", "#fdd0a2") if rings else ("", "white")
+            hatch, colour = ("///", "#fdd0a2") if alerts else ("", "white")
             cell = Rectangle((day - 0.5, line - 0.5), 1, 1, edgecolor="#444444", facecolor=colour, hatch=hatch)
             axes.add_patch(cell)
             text = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-            frame = {"facecolor": "white", "edgecolor": "none", "pad": 1} if rings else None
+            frame = {"facecolor": "white", "edgecolor": "none", "pad": 1} if alerts else None
             axes.text(day, line, text, ha="center", va="center", fontsize=8, bbox=frame)
         axes.set_xlim(table[DAY].min() - 0.5, table[DAY].max() + 0.5)
         axes.set_ylim(len(features) - 0.5, -0.5)

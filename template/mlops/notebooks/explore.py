@@ -28,13 +28,13 @@ LOOK_AGAIN_AFTER = 15.0
 SMALLER_IS_WORSE = {METRICS_IN_YAML[name] for name in BELOW}
 
 
-def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, patience: float = 900.0) -> pd.DataFrame:
+def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, timeout: float = 900.0) -> pd.DataFrame:
     """Return the collected rows of the rows sent, in their order, once all have arrived: on Azure that takes minutes.
 
     Raises:
         RunFailedError: some rows did not arrive in time.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while True:
         # Some records have only half arrived, so warn only when all are there.
         rows = _collected(client, contract, timedelta(hours=3), warn=lambda _: None)
@@ -43,7 +43,7 @@ def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, pa
         if not missing:
             return arrived
         if time.monotonic() > until:
-            raise RunFailedError(f"{missing} of {len(sent)} rows were not collected within {patience:.0f} s.")
+            raise RunFailedError(f"{missing} of {len(sent)} rows were not collected within {timeout:.0f} s.")
         time.sleep(LOOK_AGAIN_AFTER if len(arrived) == 0 else 1.0)
 
 
@@ -56,13 +56,13 @@ def last_days(client: "MLClient", contract: Contract, days: int) -> pd.DataFrame
         RunFailedError: fewer days were sent or have arrived.
     """
     rows = _collected(client, contract, LOOK_BACK).drop_duplicates(contract.id_column)
-    visits = rows[contract.id_column].str.partition(REPEAT)[2]
-    rows = rows[visits != ""].assign(**{DAY: pd.to_numeric(visits[visits != ""])})
+    numbers = rows[contract.id_column].str.partition(REPEAT)[2]
+    rows = rows[numbers != ""].assign(**{DAY: pd.to_numeric(numbers[numbers != ""])})
     last = sorted(rows[DAY].unique())[-days:]
     if len(last) < days:
         raise RunFailedError(f"{len(last)} of {days} days were collected: run notebook 4 first, it sends them.")
     rows = rows[rows[DAY].isin(last)]
-    rows[DAY] = rows[DAY].map({visit: number for number, visit in enumerate(last, 1)})
+    rows[DAY] = rows[DAY].map({number: day for day, number in enumerate(last, 1)})
     return rows.sort_values([DAY, contract.id_column], ignore_index=True)
 
 
@@ -107,7 +107,7 @@ def _measure_signal(name: str, signal: Mapping[str, Any], tables: Tables) -> lis
             "value": found.value,
             "threshold": found.threshold,
             "ratio": _ratio(found.value, found.threshold, found.metric),
-            "rings": found.breached and result.alert_enabled,
+            "alerts": found.breached and result.alert_enabled,
         }
         for found in result.measurements
     ]
@@ -120,18 +120,18 @@ def _ratio(value: float, threshold: float, metric: str) -> float:
     return float("inf") if above > 0 else 0.0
 
 
-def alarms(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def alerts(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the signals that would alert on each day, by each set of thresholds."""
     return pd.DataFrame(
         {
-            name: table.groupby(DAY)[["signal", "rings"]].apply(lambda day: ", ".join(_ringing(day)) or "quiet")
+            name: table.groupby(DAY)[["signal", "alerts"]].apply(lambda day: ", ".join(_alerting(day)) or "quiet")
             for name, table in measured.items()
         }
     )
 
 
-def _ringing(day: pd.DataFrame) -> list[str]:
-    return [str(name).rpartition("_monitor_")[2] for name in day.loc[day["rings"], "signal"].unique()]
+def _alerting(day: pd.DataFrame) -> list[str]:
+    return [str(name).rpartition("_monitor_")[2] for name in day.loc[day["alerts"], "signal"].unique()]
 
 
 def differences(jobs: Mapping[str, Any]) -> pd.DataFrame:

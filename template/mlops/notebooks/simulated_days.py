@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mlops.data.production import next_visit, usual_rows, visiting
-from mlops.data.shifts import telling_features
+from mlops.data.production import next_window_number, numbered, usual_rows
+from mlops.data.shifts import most_predictive_features
 from mlops.errors import WrongInputError
 from model.contract import Contract
 
@@ -49,7 +49,7 @@ class Drift:
 
 def features_by_weight(contract: Contract) -> list[str]:
     """Return the features: numbers first, the most predictive ones in front, then categories."""
-    numbers = telling_features(usual_rows(), contract) if contract.numerical else []
+    numbers = most_predictive_features(usual_rows(), contract) if contract.numerical else []
     return [*numbers, *contract.categorical]
 
 
@@ -60,7 +60,7 @@ def production_day(contract: Contract, day: int, drifts: Sequence[Drift] = (), m
     """
     usual = usual_rows()
     rows = round(min(most, len(usual)) * np.random.default_rng(day).uniform(*BUSY))
-    window = visiting(usual.sample(rows, random_state=day), next_visit(), contract)
+    window = numbered(usual.sample(rows, random_state=day), next_window_number(), contract)
     for drift in drifts:
         window[drift.feature] = _drifted(window[drift.feature], drift.on(day), usual[drift.feature], contract)
     return window[[contract.id_column, *contract.features]]

@@ -13,7 +13,18 @@ from mlops.refusals.remedies import sentence
 
 # Packages that communicate with Azure or GitHub. Errors of other packages are faults of this project and keep their
 # stack trace.
-TALKING = ("azure", "azureml", "mltable", "msal", "msrest", "isodate", "requests", "urllib3", "httpx", "httpcore")
+NETWORK_PACKAGES = (
+    "azure",
+    "azureml",
+    "mltable",
+    "msal",
+    "msrest",
+    "isodate",
+    "requests",
+    "urllib3",
+    "httpx",
+    "httpcore",
+)
 CONNECTION = (
     "ServiceRequestError",
     "ServiceResponseError",
@@ -60,7 +71,7 @@ def explained(error: Exception) -> RunFailedError:
 
 def refusal_of(error: BaseException) -> Refusal | None:
     """Return the facts of a refusal, None if the error is not one: then it is a fault of this project."""
-    if not _talked(error):
+    if not _is_of_network(error):
         return None
     cause = _cause(error)
     if getattr(cause, "response", None) is not None and _status(cause):
@@ -80,7 +91,7 @@ def code_of(error: Exception) -> str:
     return next(iter(_answered(error).codes), "") if getattr(error, "response", None) is not None else ""
 
 
-def _talked(error: BaseException) -> bool:
+def _is_of_network(error: BaseException) -> bool:
     """Return whether an error comes from such a package, or was raised while such a package read an answer."""
     if any(_is_talking(kind.__module__) for kind in type(error).__mro__):
         return True
@@ -93,7 +104,7 @@ def _talked(error: BaseException) -> bool:
 
 
 def _is_talking(module: str) -> bool:
-    return module.split(".")[0] in TALKING
+    return module.split(".")[0] in NETWORK_PACKAGES
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -104,7 +115,7 @@ def _cause(error: BaseException) -> BaseException:
             break
         hidden = None if _named(error, "AzureError") else inner.__context__
         inner = inner.__cause__ or getattr(inner, "inner_exception", None) or hidden
-    return inner if inner is not None and _talked(inner) else error
+    return inner if inner is not None and _is_of_network(inner) else error
 
 
 def _answered(error: BaseException) -> Refusal:

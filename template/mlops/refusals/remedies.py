@@ -159,11 +159,11 @@ def _of_status(refusal: Refusal) -> str:
                 "the workspace; if Azure gives no code, a proxy or firewall may have answered"
             )
         case 404:
-            return f"Azure did not find what it needs to {tried}: {said}. Check the settings and what Azure names"
+            return f"Azure did not find a resource needed to {tried}: {said}. Check the settings and what Azure names"
         case 409:
-            return f"Something else is in the way of the request to {tried}: {said}. Wait for it and run this again"
+            return f"Another operation blocks the request to {tried}: {said}. Wait for it and run this again"
         case 412:
-            return f"Somebody else was quicker than the request to {tried}: {said}. Run the command again"
+            return f"Another change preceded the request to {tried}: {said}. Run the command again"
         case 429:
             pause = f"in {refusal.retry_after} seconds" if refusal.retry_after else "in some minutes"
             return f"Azure got too many requests to {tried}: run the command again {pause}"

@@ -23,7 +23,7 @@ from mlops.settings import RolloutSettings, load_settings
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RolloutResult:
 
 
 def deploy(
-    client: "MLClient", version: str | None = None, settings: RolloutSettings | None = None, say: Say = print
+    client: "MLClient", version: str | None = None, settings: RolloutSettings | None = None, report: Report = print
 ) -> RolloutResult:
     """Have a model version serve on every endpoint, after tests during which the old one serves.
 
@@ -60,23 +60,25 @@ def deploy(
     settings = settings or load_settings().rollout
     with alone(STATE / "deploy.lock", "Another `mlops deploy` of this project is running: wait until it has ended."):
         model = version_to_deploy(client, version)
-        result = _roll_out(client, model, settings, say)
+        result = _roll_out(client, model, settings, report)
         write_json(_record(result.version), asdict(result))
         _tag(client, model, result)
         return result
 
 
-def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, say: Say) -> RolloutResult:
+def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, report: Report) -> RolloutResult:
     number = str(model.version)
     register_reference(client, model)
     with ExitStack() as cleanup:
-        endpoints = _endpoints(client, model, settings, say, cleanup)
-        rollouts = [Rollout(endpoint, number, say) for endpoint in endpoints]
+        endpoints = _endpoints(client, model, settings, report, cleanup)
+        rollouts = [Rollout(endpoint, number, report) for endpoint in endpoints]
         try:
             problem = roll_out(rollouts)
         except AzureError as error:
-            stands = f"The old deployments serve again, and version {number} is not tagged: this is not a fault of the model."
-            raise RunFailedError(f"{explained(error)} {stands}") from error
+            raise RunFailedError(
+                f"{explained(error)} The old deployments serve again, and version {number} is not tagged: "
+                "this is not a fault of the model."
+            ) from error
     if problem:
         outcome, reason = Outcome.ROLLED_BACK, problem
     elif all(rollout.is_unchanged for rollout in rollouts):
@@ -91,7 +93,7 @@ def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, say: Sa
 
 
 def read_rollout(version: str) -> dict[str, Any]:
-    """Return how the last rollout of a model version from this machine ended.
+    """Return the outcome of the last rollout of a model version from this machine.
 
     Raises:
         RunFailedError: there was none, or it was rolled back.
@@ -109,7 +111,7 @@ def _record(version: str) -> Path:
 
 
 def _endpoints(
-    client: "MLClient", model: Any, settings: RolloutSettings, say: Say, cleanup: ExitStack
+    client: "MLClient", model: Any, settings: RolloutSettings, report: Report, cleanup: ExitStack
 ) -> list[Endpoint]:
     """Return the endpoints that the project has."""
     endpoints: list[Endpoint] = []
@@ -120,7 +122,7 @@ def _endpoints(
     if ONLINE_ENDPOINT.exists():
         from mlops.rollout.online import Online
 
-        endpoints.append(Online(client, model, settings, say, cleanup))
+        endpoints.append(Online(client, model, settings, report, cleanup))
     return endpoints
 
 

@@ -36,10 +36,10 @@ class Online:
         client: "MLClient",
         model: Any,
         settings: RolloutSettings,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         cleanup: ExitStack,
     ):
-        self._client, self._model, self._settings, self._say = client, model, settings, say
+        self._client, self._model, self._settings, self._report = client, model, settings, report
         self._new = deployment_name(str(model.version))
         self.name = str(_ensure_endpoint(client).name)
         self.share: int | None = settings.share
@@ -87,7 +87,7 @@ class Online:
         observe = AzureMonitor(self._client, str(endpoint.id), self._new)
         self._probe_often()
         if seconds:
-            self._say(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
+            self._report(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
             self._watch_callers(observe, seconds, self._settings.limits)
 
     def give(self, shares: Mapping[str, int]) -> None:
@@ -114,12 +114,15 @@ class Online:
             try:
                 seen = observe()
             except NotObservableError as error:
-                self._say(f"The results of callers' requests cannot be read, so its {len(self._probes)} probes decide. {error}")
+                self._report(
+                    "The results of callers' requests cannot be read, "
+                    f"so its {len(self._probes)} probes decide. {error}"
+                )
                 return
             _refuse(verdict_of_callers(seen, limits))
             self._probes.append(self._probe())
             _refuse(verdict(self._probes, limits))
-        self._say(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
+        self._report(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
 
     def _probe_often(self) -> None:
         planned, limits = self._settings.probes, self._settings.limits

@@ -80,8 +80,8 @@ class Endpoint(Protocol):
 class Rollout:
     """The rollout of a model version on one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, version: str, say: Callable[[str], None]):
-        self._endpoint, self._new, self._say = endpoint, deployment_name(version), say
+    def __init__(self, endpoint: Endpoint, version: str, report: Callable[[str], None]):
+        self._endpoint, self._new, self._report = endpoint, deployment_name(version), report
         now = endpoint.look()
         self._before, self._had_share = now.others(self._new), bool(now.share(self._new))
         self._done: set[Action] = set()
@@ -110,7 +110,7 @@ class Rollout:
         """Return whether the new deployment may have traffic that it must lose."""
         return self._had_share or bool(self._done & {Action.SHARE, Action.SWITCH})
 
-    def take_back(self) -> None:
+    def roll_back(self) -> None:
         """Restore the old deployments, and remove the new one if it has no traffic.
 
         A deployment that cannot be removed is reported and left: it has no traffic, and the next rollout removes it.
@@ -130,7 +130,7 @@ class Rollout:
     def _do(self, step: Step) -> None:
         self._done.add(step.action)
         for line in self._lines(step):
-            self._say(line)
+            self._report(line)
         match step.action:
             case Action.CREATE:
                 self._endpoint.create()
@@ -171,10 +171,10 @@ def roll_out(rollouts: list[Rollout]) -> str | None:
             for rollout in changing:
                 rollout.proceed(phase)
     except NotFitError as error:
-        _take_back(changing, str(error))
+        _roll_back(changing, str(error))
         return str(error)
     except BaseException as error:
-        _take_back(changing, str(explained(error)) if isinstance(error, Exception) else "It was interrupted.")
+        _roll_back(changing, str(explained(error)) if isinstance(error, Exception) else "It was interrupted.")
         raise
     _retire(changing)
     return None
@@ -192,11 +192,11 @@ def _retire(rollouts: list[Rollout]) -> None:
             ) from error
 
 
-def _take_back(rollouts: list[Rollout], why: str) -> None:
+def _roll_back(rollouts: list[Rollout], why: str) -> None:
     failed: list[str] = []
     for rollout in rollouts:
         try:
-            _again_and_again(rollout.take_back)
+            _again_and_again(rollout.roll_back)
         except Exception as error:
             if rollout.may_have_traffic:
                 failed.append(f"The traffic of {rollout.name} could not be restored. {explained(error)}")

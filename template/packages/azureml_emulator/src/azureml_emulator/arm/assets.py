@@ -74,9 +74,7 @@ class Assets(Kind):
         if kind == "data":
             properties["dataUri"] = self.long(properties["dataUri"])
             if not properties["dataUri"].startswith(("azureml://subscriptions/", "https://")):
-                message = (
-                    f"{properties['dataUri']} is not an address of a datastore. Documented for data are datastore paths."
-                )
+                message = f"{properties['dataUri']} is not a datastore path, the only documented address of data."
                 raise Refused(400, "UserError", message)
         path = f"{kind}/{name}/versions/{version}"
         if kind == "components":

@@ -100,7 +100,7 @@ class _Parser:
 
 def _first(values: Any) -> Any:
     if not isinstance(values, list | str):
-        raise TypeError("it is no list")
+        raise TypeError("it is not a list")
     return values[0] if values else None
 
 

@@ -65,7 +65,7 @@ class GitHub:
         self._server.server_close()
 
 
-def judge(token: str | None, repository_exists: bool, body: Any, size: int) -> tuple[int, str]:
+def validate_dispatch(token: str | None, repository_exists: bool, body: Any, size: int) -> tuple[int, str]:
     """Return GitHub's answer to a dispatch: a status, and a message unless it is 204."""
     if token != f"Bearer {GITHUB_TOKEN}":
         return 401, "Bad credentials"
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         payload = body.get("client_payload") if isinstance(body, dict) else None
         exists = self.path == f"/repos/{self.state.repository}/dispatches"
         size = len(json.dumps(payload).encode())
-        status, message = judge(self.headers.get("Authorization"), exists, body, size)
+        status, message = validate_dispatch(self.headers.get("Authorization"), exists, body, size)
         if self.state.outages:
             status, message = self.state.outages.pop(0), "Outage"
         event_type = str(body.get("event_type")) if isinstance(body, dict) else ""

@@ -130,7 +130,9 @@ class Endpoints:
         async with self._changing:
             endpoint = self.endpoint(endpoint_name)
             if endpoint.traffic.get(name) or endpoint.mirror_traffic.get(name):
-                raise RefusedError(HTTPStatus.BAD_REQUEST, f"The deployment {name} has traffic: set its share to 0 first.")
+                raise RefusedError(
+                    HTTPStatus.BAD_REQUEST, f"The deployment {name} has traffic: set its share to 0 first."
+                )
             folder = deployment_folder(self._state, endpoint_name, name)
             (folder / DEPLOYMENT).unlink(missing_ok=True)
             deployment = endpoint.deployments.pop(name, None)

@@ -31,7 +31,7 @@ class Specification:
     source: str
     concurrency: int
     timeout: float
-    patience: float
+    startup_timeout: float
 
 
 class ServerFailedError(Exception):
@@ -72,12 +72,12 @@ class Server:
                 start_new_session=True,
             )
         try:
-            async with asyncio.timeout(self._specification.patience):
+            async with asyncio.timeout(self._specification.startup_timeout):
                 await self._answers()
         except TimeoutError as error:
             await self._end()
             raise ServerFailedError(
-                f"It did not answer within {self._specification.patience:.0f} s. {self.log_tail()}"
+                f"It did not answer within {self._specification.startup_timeout:.0f} s. {self.log_tail()}"
             ) from error
         except BaseException:
             await self._end()

@@ -57,7 +57,7 @@ def specification(document: dict[str, Any], contents: Contents) -> dict[str, Any
         "source": document["id"],
         "concurrency": requests.get("maxConcurrentRequestsPerInstance", 1) * document["sku"].get("capacity", 1),
         "timeout": seconds(requests.get("requestTimeout", "PT5S")),
-        "patience": seconds(probe.get("initialDelay", "PT10S")) + attempts * period,
+        "startup_timeout": seconds(probe.get("initialDelay", "PT10S")) + attempts * period,
     }
 
 
