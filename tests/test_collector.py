@@ -77,7 +77,7 @@ def test_clock_that_moves_on_opens_the_next_hours_file(tmp_path, collector):
     [
         ({"ce-type": "azureml.inference.request"}, b"[]", "not switched on"),
         ({}, b"[{", "not valid JSON"),
-        ({}, b'{"a": 1}', "no list of rows"),
+        ({}, b'{"a": 1}', "not a list of rows"),
     ],
 )
 def test_record_of_an_unknown_collection_is_refused(tmp_path, collector, headers, body, said):

@@ -210,7 +210,7 @@ def test_job_with_an_unknown_state_is_reported_as_possibly_running(fault, result
     done = results[f"lost {fault}"]
     assert done.code == 1
     lines = done.stderr.strip().splitlines()
-    assert "may be running still" in lines[-1]
+    assert "may still be running" in lines[-1]
     assert LOST[fault] in lines[-1]
     assert len(lines) <= 2
 
