@@ -31,7 +31,7 @@ def test_deployment_names_follow_azures_rules(version):
 @pytest.mark.parametrize(
     ("probes", "why"),
     [
-        ([], "never asked"),
+        ([], "received no requests"),
         ([GOOD, Probe(424, 20.0, "no such luck")], "1 of 2 requests failed, the last with no such luck"),
         ([Probe(200, 20.0, "it predicted 3")], "it predicted 3"),
         ([Probe(200, 1500.0)] * 20, "more than 1000 ms"),

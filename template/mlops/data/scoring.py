@@ -29,7 +29,7 @@ REQUESTS = 20
 MOST_ROWS_A_REQUEST = 500
 # Number of retries of a request that is asked to come back later, and their longest total wait.
 MOST_TRIES = 4
-MOST_PATIENCE = 30.0
+LONGEST_WAIT = 30.0
 # Azure's own limit for a scoring request, unless the deployment's YAML sets another.
 AZURES_LIMIT = 5.0
 MARGIN = 5.0
@@ -95,13 +95,13 @@ class Scorer:
         if unreached or answer.status == httpx.codes.UNAUTHORIZED:
             self._open()
             answer, _ = self._post(body, deployment)
-        patience = MOST_PATIENCE
+        remaining = LONGEST_WAIT
         for _ in range(MOST_TRIES - 1):
             pause = _pause(answer.retry_after)
-            if answer.status != httpx.codes.TOO_MANY_REQUESTS or pause > patience:
+            if answer.status != httpx.codes.TOO_MANY_REQUESTS or pause > remaining:
                 break
             time.sleep(pause)
-            patience -= pause
+            remaining -= pause
             answer, _ = self._post(body, deployment)
         return answer
 
