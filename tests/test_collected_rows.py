@@ -241,7 +241,7 @@ def test_rows_without_inputs_or_outputs_are_counted(workspace, client, capsys):
     assert read(client, days=1).empty
     said = capsys.readouterr().err
     assert ELSEWHERE in said
-    assert "3 row(s) that model-1 scored are left out: no features could be read." in said
+    assert "3 row(s) scored by model-1 are skipped: no features could be read." in said
 
 
 def test_record_that_was_sent_twice_counts_once(workspace, client):

@@ -165,7 +165,7 @@ def test_without_a_login_the_message_names_az_login(project, tmp_path):
     ("content", "said"),
     [
         ("{", "config.json cannot be read as JSON"),
-        ("[]", "config.json holds no JSON object"),
+        ("[]", "config.json does not hold a JSON object"),
         ("\x00", "config.json"),
         ("", "config.json"),
         ('{"subscription_id": "1"}', "AZURE_RESOURCE_GROUP, AZUREML_WORKSPACE_NAME are not set"),

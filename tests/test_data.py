@@ -94,7 +94,7 @@ WRONG = {
     "unknown class": (changed(0, **{"In Ordnung?": "vielleicht"}), "needs two classes, but holds 3"),
     "missing target": (changed(0, **{"In Ordnung?": ""}), "'In Ordnung?' is empty in 1 of 300 rows"),
     "duplicate identifier": (changed(7, **{"Nr.": "A-1"}), "'A-1' in column 'Nr.' is in more than one row"),
-    "no time": (changed(0, **{"gemessen am": "neulich"}), "'gemessen am' has 'neulich', which is no date or time"),
+    "no time": (changed(0, **{"gemessen am": "neulich"}), "'gemessen am' has 'neulich', which is not a date or time"),
     "no table": ("Nr.,Größe in cm\n1,2,3\n", "cannot be read as a table"),
 }
 

@@ -191,7 +191,7 @@ def unread(client, version: str = "1") -> str:
 
 
 def test_version_that_is_gone_is_a_sentence(workspace, client):
-    assert unread(client, "7") == f"There is no version 7 of the data asset {NAME} any more."
+    assert unread(client, "7") == f"Version 7 of the data asset {NAME} no longer exists."
 
 
 def test_files_that_are_gone_are_a_sentence(workspace, client):
@@ -234,7 +234,7 @@ def test_datastore_that_keeps_no_blobs_is_a_sentence(workspace, client):
         )
     )
     name_address(workspace, workspace.workspace.uri("here", "share"))
-    assert "does not keep blobs" in unread(client)
+    assert "does not hold blobs" in unread(client)
 
 
 DAMAGED = {
@@ -426,7 +426,7 @@ def test_labels_of_any_kind_are_joined_or_refused_with_a_sentence(workspace, cli
     monkeypatch.setattr(retrain, "LABELS", definition)
     register_rows(client, definition, rows)
     if isinstance(expected, str):
-        with pytest.raises(WrongInputError, match=f"{NAME}:1 do not keep the contract. .*{expected}"):
+        with pytest.raises(WrongInputError, match=f"{NAME}:1 do not match the contract. .*{expected}"):
             retrain.read_labels(client, CONTRACT)
     else:
         found = retrain.read_labels(client, CONTRACT)

@@ -180,4 +180,4 @@ def test_state_may_be_on_another_file_system_than_the_data(render, tmp_path_fact
         # Labels of rows that were sent wait beside the data, and are kept before anything is sent.
         done = mlops(project, "invoke", "--rows", "10")
         assert "Invalid cross-device link" not in done.stderr
-        assert len(read_mltable(project / "data" / "awaiting_labels")) == 10
+        assert len(read_mltable(project / "data" / "pending_labels")) == 10

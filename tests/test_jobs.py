@@ -158,7 +158,7 @@ def test_training_on_azure_shows_the_same_steps_as_the_laptop(trained):
 
 def test_temporary_fault_is_reported_once_and_retried(trained):
     (line,) = trained.stderr.strip().splitlines()
-    assert "goes on; its state is asked for again" in line
+    assert "continues; its state is read again" in line
     assert "503" in line
 
 
@@ -206,7 +206,7 @@ def test_job_with_an_unknown_state_is_reported_as_possibly_running(fault, result
     done = results[f"lost {fault}"]
     assert done.code == 1
     lines = done.stderr.strip().splitlines()
-    assert "may be running still" in lines[-1]
+    assert "may still be running" in lines[-1]
     assert LOST[fault] in lines[-1]
     assert len(lines) <= 2
 

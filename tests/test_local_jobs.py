@@ -142,7 +142,7 @@ def test_watching_ends_when_the_job_does(client, arm, go_on, monkeypatch):
 
 
 def test_missing_job_is_not_followed(client):
-    with pytest.raises(RunFailedError, match="It is not known how the job job-1 ended"):
+    with pytest.raises(RunFailedError, match="The state of the job job-1 is unknown"):
         follow(client, "job-1")
     with pytest.raises(ResourceNotFoundError):
         client.jobs.get("job-1")

@@ -14,7 +14,7 @@ from azureml_metrics.results import MonitorRun
 from azureml_metrics.signals import Measurement, SignalResult, State
 from mlops.display import show_monitor
 from mlops.errors import RunFailedError
-from mlops.monitoring.schedule import COLLECTED, refuse_unmeasured
+from mlops.monitoring.schedule import COLLECTED, raise_if_not_measured
 from model.preprocess_production_data import hours, rows_as_text, rows_of
 from projects import ROOT, mlops
 
@@ -114,7 +114,7 @@ def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
     said = capsys.readouterr().out
     assert said.splitlines()[-1] == "NOT MEASURED: m_data_drift, m_data_quality, m_custom"
     with pytest.raises(RunFailedError) as caught:
-        refuse_unmeasured(found)
+        raise_if_not_measured(found)
     assert str(caught.value).startswith(
         "The window from 2026-11-20T09:00 to 2026-11-20T10:00 was not measured: Nothing was collected in this window "
         "(m_data_drift, m_data_quality); No feature has a threshold and rows on both sides (m_custom)."
@@ -131,7 +131,7 @@ def test_what_was_not_measured_is_said_with_the_reason_of_each_signal(capsys):
 )
 def test_the_last_line_gives_the_result_of_the_whole_run(capsys, signals, last):
     show_monitor(monitor_run(*signals))
-    refuse_unmeasured(monitor_run(*signals))
+    raise_if_not_measured(monitor_run(*signals))
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 

@@ -44,8 +44,8 @@ computed = measure(definition, reference, rows.assign(day=0), contract)
 print(json.dumps({
     "monitor": sorted([s.name, m.feature, m.metric, m.value, m.breached] for s in found.signals
                       if s.type != "custom" for m in s.measurements),
-    "notebook": sorted(computed[["signal", "feature", "metric", "value", "rings"]].values.tolist()),
-    "calibrated": alarms(by_thresholds)["calibrated"].to_dict(),
+    "notebook": sorted(computed[["signal", "feature", "metric", "value", "alerts"]].values.tolist()),
+    "calibrated": alerts(by_thresholds)["calibrated"].to_dict(),
 }))
 """
 TRACE = re.compile(rb"notebook|ipynb|jupyter|ipykernel|nbclient|mlops.notebooks", re.IGNORECASE)
@@ -98,13 +98,13 @@ def test_explored_metrics_are_those_of_the_monitor(runs):
 
 
 def test_calibrated_signals_alert_with_the_drift_and_not_before(runs):
-    alarms = json.loads(runs[1]["05"].text("probe").splitlines()[-1])["calibrated"]
-    assert [alarms[day] for day in "12"] == ["quiet"] * 2
-    assert "data_drift" in alarms["5"]
+    alerts = json.loads(runs[1]["05"].text("probe").splitlines()[-1])["calibrated"]
+    assert [alerts[day] for day in "12"] == ["quiet"] * 2
+    assert "data_drift" in alerts["5"]
 
 
 def test_no_model_will_be_trained_on_synthetic_rows(runs):
-    assert not (runs[0] / "data" / "awaiting_labels").exists()
+    assert not (runs[0] / "data" / "pending_labels").exists()
 
 
 def test_each_chart_is_shown_once(runs):

@@ -127,7 +127,7 @@ def test_a_breach_is_found_at_any_depth_and_sent_once(polls, depth):
     assert event_type == "drift-detected"
     assert (payload["root_run_id"], payload["run_id"], payload["signal"]) == ("run_1", "run_1-evaluate", SIGNAL)
     assert payload["status"] == "Completed"
-    assert "GitHub was told of it at" in found[1].stdout
+    assert "GitHub was notified at" in found[1].stdout
 
 
 def test_a_monitors_run_is_found_although_nothing_in_it_has_the_monitors_name(polls):

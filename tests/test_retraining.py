@@ -145,14 +145,14 @@ def test_window_without_labels_is_wrong_input(project, state):
 
 
 def test_simulated_labels_of_the_laptop_are_not_used_on_azure(project, state):
-    awaiting = project / "data" / "awaiting_labels"
-    shutil.copytree(project / "data" / "to_come", awaiting)
+    pending = project / "data" / "pending_labels"
+    shutil.copytree(project / "data" / "production_truth", pending)
     try:
         found = prepared(project, state, collected(days=1))
         assert "No new labels" in found["said"]
-        assert awaiting.is_dir()
+        assert pending.is_dir()
     finally:
-        shutil.rmtree(awaiting)
+        shutil.rmtree(pending)
 
 
 REFUSALS = {

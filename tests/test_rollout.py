@@ -31,7 +31,7 @@ def test_deployment_names_follow_azures_rules(version):
 @pytest.mark.parametrize(
     ("probes", "why"),
     [
-        ([], "never asked"),
+        ([], "received no requests"),
         ([GOOD, Probe(424, 20.0, "no such luck")], "1 of 2 requests failed, the last with no such luck"),
         ([Probe(200, 20.0, "it predicted 3")], "it predicted 3"),
         ([Probe(200, 1500.0)] * 20, "more than 1000 ms"),
@@ -176,7 +176,7 @@ def test_same_call_twice_changes_nothing(project, client):
 
 @pytest.mark.parametrize(
     ("spoil", "why"),
-    [(cut_off, "did not come up"), (teach_wrong_answers, "where the model predicted 0.0 when it was trained")],
+    [(cut_off, "did not start"), (teach_wrong_answers, "but the model predicted 0.0 when it was trained")],
     ids=["does not come up", "answers wrongly"],
 )
 def test_failed_rollout_is_rolled_back_without_failed_requests(project, client, load, spoil, why, record_property):
@@ -276,7 +276,7 @@ def test_concurrent_second_rollout_is_refused_with_a_sentence(project, client, l
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = mlops(project, "deploy")
     assert done.code == 1
-    assert done.stderr == "mlops: Another `mlops deploy` of this project is under way: wait until it has ended.\n"
+    assert done.stderr == "mlops: Another `mlops deploy` of this project is running: wait until it has ended.\n"
     assert serving(client) == before
 
 

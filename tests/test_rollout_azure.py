@@ -103,13 +103,13 @@ UNFIT = {
     "no answer": (["good", "hang:60"], "no answer after 1."),
     "no answer at once": (["hang:60"], "no answer after 1."),
     "an answer that never ends": (["good", "drip"], "no answer after 1."),
-    "not a number": (["good", "nan"], "it predicted nan where the model predicted"),
-    "another answer": (["good", "says:{}"], "holds no predictions"),
-    "a number for a list": (["good", 'says:{"predictions": 5}'], "holds no predictions"),
+    "not a number": (["good", "nan"], "it predicted nan but the model predicted"),
+    "another answer": (["good", "says:{}"], "does not hold predictions"),
+    "a number for a list": (["good", 'says:{"predictions": 5}'], "does not hold predictions"),
     "busy without end": (["good", "busy:0"], "429: Too many pending requests."),
     "busy for an hour": (["good", "busy:3600"], "429: Too many pending requests."),
     "slow answers": (["good", "slow:0.4"], "more than 300 ms"),
-    "a crash at its start": (["crashes"], "it did not come up: "),
+    "a crash at its start": (["crashes"], "it did not start: "),
 }
 
 
@@ -247,7 +247,13 @@ WATCHED = {
     "errors of the service": ({("200", "200"): 9.0, ("503", ""): 1.0}, 90.0, {}, 1, "1 of 10 requests of callers"),
     "time-outs": ({("200", "200"): 9.0, ("408", ""): 1.0}, 90.0, {}, 1, "1 of 10 requests of callers failed"),
     "slow answers": ({("200", "200"): 9.0}, 2500.0, {}, 1, "callers waited too long"),
-    "no right": ({}, None, {**METRICS, **FORBIDDEN}, 0, "What its callers get cannot be read, so its 6 probes decide."),
+    "no right": (
+        {},
+        None,
+        {**METRICS, **FORBIDDEN},
+        0,
+        "cannot be read, so its 6 probes decide.",
+    ),
     "a text": ({}, None, {**METRICS, "status": 200, "text": "<html>"}, 0, "cannot be read"),
     "another JSON": ({}, None, {**METRICS, "status": 200, "json": {"value": [1]}}, 0, "cannot be read"),
     "a cut connection": ({}, None, {**METRICS, "raises": "cut"}, 0, "cannot be read"),

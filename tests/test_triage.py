@@ -17,10 +17,10 @@ from mlops.events.triage import (
     RETRAINING,
     TRIES,
     Decision,
-    Known,
     Outcome,
     Project,
     Retraining,
+    WorkspaceState,
     cause_of,
     retraining_names,
     triage,
@@ -33,7 +33,7 @@ from mlops.registry import newest_standing
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PROJECT = Project("diabetes-model", "diabetes_monitor_", "mlw-diabetes", timedelta(hours=24))
 PERSONS = replace(PROJECT, cool_down=timedelta(0))
-NOTHING = Known({}, {"3": None}, NOW)
+NOTHING = WorkspaceState({}, {"3": None}, NOW)
 BREACH = {
     "event_id": "831e1650-001e",
     "root_run_id": "monitor_20261120_root",
@@ -91,10 +91,10 @@ def test_keys_and_states_are_read_in_any_case():
         (DRIFT, BREACH | {"workspace": "mlw-other"}, "mlw-other"),
         (MODEL, REGISTERED | {"model_name": "churn-model"}, "churn-model is not this project's model"),
         (MODEL, REGISTERED | {"model_version": "9"}, "no version 9"),
-        ("Microsoft.MachineLearningServices.DatasetDriftDetected", {}, "mean nothing here"),
-        ("", BREACH, "mean nothing here"),
-        (DRIFT, None, "no JSON object"),
-        (DRIFT, [BREACH], "no JSON object"),
+        ("Microsoft.MachineLearningServices.DatasetDriftDetected", {}, "Unknown event type"),
+        ("", BREACH, "Unknown event type"),
+        (DRIFT, None, "not a JSON object"),
+        (DRIFT, [BREACH], "not a JSON object"),
         (DRIFT, {**BREACH, "run_id": None}, "run_id is 'None'"),
         (DRIFT, {key: value for key, value in BREACH.items() if key != "signal"}, "signal is missing"),
         (DRIFT, BREACH | {"root_run_id": "a\noutcome=DEPLOY"}, "root_run_id is 'a?outcome?DEPLOY'"),
@@ -244,7 +244,7 @@ def test_the_event_is_read_from_the_environment_or_a_file(tmp_path):
     file.write_text('{"action": "drift-detected", "client_payload": {"signal": "s"}}')
     assert read_message({}, file).payload == {"signal": "s"}
     for broken in ('{"signal"', "", "[" * 100_000, "9" * 5000):
-        with pytest.raises(WrongInputError, match="holds no JSON"):
+        with pytest.raises(WrongInputError, match="does not hold JSON"):
             read_message({"EVENT_TYPE": DRIFT, "EVENT_PAYLOAD": broken})
     with pytest.raises(WrongInputError, match="There is no event"):
         read_message({})

@@ -1,1 +1,1 @@
-"""The `mlops` command: what runs on a laptop and on a GitHub runner."""
+"""The `mlops` command, which runs on a laptop and on a GitHub runner."""

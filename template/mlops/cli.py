@@ -1,4 +1,4 @@
-"""The `mlops` command: one thin function for each verb. Verbs import only what they need."""
+"""Defines the `mlops` command, one thin function for each verb. Verbs import only the modules that they need."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ ABOUT = "Train, deploy, monitor and retrain this project's model: on the laptop,
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
 Where = Annotated[
-    Target | None, typer.Option("--target", help="Where to act; without it MLOPS_TARGET decides, else the laptop.")
+    Target | None, typer.Option("--target", help="Where to act; without it MLOPS_TARGET, else the laptop.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the commands as a bash script and run none.")]
 ShiftName = Annotated[
@@ -42,7 +42,7 @@ def data(target: Where = None) -> None:
 
 @app.command()
 def train(target: Where = None) -> None:
-    """Run the training pipeline and show what the gate decided."""
+    """Run the training pipeline and show the gate's decision."""
     from mlops.display import show_training
     from mlops.training.pipeline import train
 
@@ -58,28 +58,26 @@ def deploy(
     ] = None,
     max_latency_ms: Annotated[
         float | None,
-        typer.Option(help="What 95 % of the requests must not take longer than; else infra/project.yml's."),
+        typer.Option(help="Maximum 95th-percentile latency in ms; without it the value in infra/project.yml."),
     ] = None,
     target: Where = None,
 ) -> None:
-    """Roll a model version out; anything wrong puts the old one back."""
-    from mlops.display import say, show_rollout
+    """Roll a model version out; a failed check restores the old one."""
+    from mlops.display import show_rollout, show_step
     from mlops.rollout.deploy import deploy, raise_if_rolled_back
     from mlops.settings import load_settings
 
     settings = load_settings().rollout
     if max_latency_ms is not None:
         settings = settings.within(max_latency_ms)
-    result = deploy(connect(target), version, settings, say)
+    result = deploy(connect(target), version, settings, show_step)
     show_rollout(result)
     raise_if_rolled_back(result)
 
 
 @app.command()
 def invoke(
-    rows: Annotated[
-        int | None, typer.Option(min=1, help="How many rows; without it as many as a window holds.")
-    ] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Number of rows; without it the size of a window.")] = None,
     drift: Annotated[
         str | None, typer.Option(help="Send rows with this drift: offset, scale, next_season, label_noise.")
     ] = None,
@@ -95,20 +93,20 @@ def invoke(
 
 @app.command()
 def monitor() -> None:
-    """Run the monitor once over the rows since its last run."""
+    """Build and register the data assets."""
     from mlops.display import show_monitor
-    from mlops.monitoring.schedule import refuse_unmeasured, run_monitor
+    from mlops.monitoring.schedule import raise_if_not_measured, run_monitor
 
     client = connect_laptop()
     run = run_monitor(client)
     show_monitor(run)
-    refuse_unmeasured(run)
+    raise_if_not_measured(run)
     _deliver_events(client)
 
 
 @app.command()
 def labels(target: Where = None) -> None:
-    """Bind the monitor to the newest labels: run this after you have registered some."""
+    """Bind the monitor to the newest labels: run this after you have registered labels."""
     from mlops.console import console
     from mlops.monitoring.schedule import rebind_labels
 
@@ -119,9 +117,9 @@ def labels(target: Where = None) -> None:
 @app.command()
 def drift(
     baseline: Annotated[Path, typer.Option(help="The rows to compare with: CSV, Parquet or an MLTable folder.")],
-    production: Annotated[Path, typer.Option(help="The rows to judge: CSV, Parquet or an MLTable folder.")],
-    numerical: Annotated[str, typer.Option(help="Columns to take as numbers, whatever they look like: a,b")] = "",
-    categorical: Annotated[str, typer.Option(help="Columns to take as categories, whatever they look like: a,b")] = "",
+    production: Annotated[Path, typer.Option(help="The rows to check: CSV, Parquet or an MLTable folder.")],
+    numerical: Annotated[str, typer.Option(help="Columns to treat as numbers: a,b")] = "",
+    categorical: Annotated[str, typer.Option(help="Columns to treat as categories: a,b")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Compute Azure's drift and quality metrics of two files."""
@@ -133,20 +131,20 @@ def drift(
 
 @app.command()
 def calibrate(
-    runs_per_alarm: Annotated[int, typer.Option(min=2, help="One false alert at most in so many runs.")] = 20,
-    version: Annotated[str | None, typer.Option(help="The model version whose reference decides.")] = None,
+    runs_per_alert: Annotated[int, typer.Option(min=2, help="Allow at most one false alert per N monitor runs.")] = 20,
+    version: Annotated[str | None, typer.Option(help="The model version whose reference to use.")] = None,
     target: Where = None,
 ) -> None:
-    """Write thresholds into the monitor's YAML beyond which chance alone hardly ever goes."""
+    """Set the monitor's thresholds so that undrifted data rarely triggers an alert."""
     from mlops.display import show_calibration
     from mlops.monitoring.schedule import calibrate_monitor, monitor_file
 
-    show_calibration(calibrate_monitor(connect(target), version, runs_per_alarm), monitor_file())
+    show_calibration(calibrate_monitor(connect(target), version, runs_per_alert), monitor_file())
 
 
 @app.command()
 def retrain(
-    job: Annotated[str | None, typer.Option(help="The name of the training job, as triage gives it.")] = None,
+    job: Annotated[str | None, typer.Option(help="The name of the training job, from triage.")] = None,
     target: Where = None,
 ) -> None:
     """Train on the old and the newly labelled rows."""
@@ -160,13 +158,13 @@ def retrain(
 
 @app.command()
 def triage(
-    wanted: Annotated[Literal["retrain", "deploy"], typer.Argument(help="What the workflow is able to do.")],
+    wanted: Annotated[Literal["retrain", "deploy"], typer.Argument(help="The outcome that the workflow can handle.")],
     file: Annotated[
-        Path | None, typer.Option(help="A file with the event; without it EVENT_TYPE and EVENT_PAYLOAD hold it.")
+        Path | None, typer.Option(help="A file with the event; without it EVENT_TYPE and EVENT_PAYLOAD.")
     ] = None,
     target: Where = None,
 ) -> None:
-    """Read an event and say what it leads to, and why."""
+    """Decide about an event, and give the reason."""
     from mlops.console import console
     from mlops.events.triage import Outcome
     from mlops.events.workflow_event import decide, read_message, report
@@ -180,7 +178,7 @@ def triage(
 
 @app.command()
 def poll(target: Where = None) -> None:
-    """Look for breaches and new models and tell GitHub, for projects without Event Grid."""
+    """Find breaches and new models and report them to GitHub, for projects without Event Grid."""
     from mlops.console import console
     from mlops.events.poll import poll
     from mlops.settings import load_settings
@@ -212,7 +210,7 @@ def teardown(
     confirm: Annotated[str, typer.Option(help="The GitHub repository, owner/name, to confirm.")] = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Remove what costs money in Azure."""
+    """Remove the Azure resources that cost money."""
     from mlops.azure.teardown import teardown
     from mlops.settings import load_settings
 
@@ -224,7 +222,7 @@ def teardown(
 
 @app.command()
 def loop(shift: ShiftName = None) -> None:
-    """Go once around: data, training, deployment, drift, alert, retraining, and no alert any more."""
+    """Run the whole loop: data, training, deployment, drift, alert, retraining, and a window without an alert."""
     from mlops.loop.display import LoopDisplay
     from mlops.loop.loop import Outcome, load_progress, run_loop
     from mlops.loop.report import write_report
@@ -242,9 +240,9 @@ def loop(shift: ShiftName = None) -> None:
 
 
 def _deliver_events(client: "MLClient") -> None:
-    """Have the workflows run that a registered model or a breach starts, on the laptop; Azure does so by itself.
+    """Run the workflows that a registered model or a breach starts; Azure does so by itself.
 
-    A workflow's own commands leave their events to the command that the workflow runs for.
+    A command inside a workflow leaves its events to the command that runs the workflow.
     """
     from mlops.display import show_hop
 
@@ -259,7 +257,7 @@ def _shift(name: str | None) -> "Shift | None":
     if name is None:
         return None
     if name not in list(Shift):
-        raise WrongInputError(f"There is no drift '{name}': choose {', '.join(Shift)}.")
+        raise WrongInputError(f"Unknown drift '{name}': choose {', '.join(Shift)}.")
     return Shift(name)
 
 
@@ -279,15 +277,15 @@ def _names(text: str) -> list[str]:
 
 
 def run() -> None:
-    """Run the command: exit code 2 for wrong input, 1 for a failed run, with one sentence instead of a stack trace.
+    """Run the command: exit code 2 for wrong input, 1 for a failed run, with a message instead of a stack trace.
 
     MLOPS_DEBUG=1 shows the stack trace.
     """
-    # The SDK warns on every load which of its classes are experimental.
+    # The SDK warns about its experimental classes on every load.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     if not sys.stderr.isatty():
-        # Progress bars of uploads: in a log each step of theirs is a line.
+        # In a log each step of an upload's progress bar is a separate line.
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
@@ -300,7 +298,7 @@ def run() -> None:
 
 
 def _ending(error: Exception) -> tuple[str, int] | None:
-    """Return the sentence and the exit code with which a command ends, None for a fault of this project."""
+    """Return the message and the exit code for an error, None for a fault of this project."""
     if isinstance(error, WrongInputError | RunFailedError):
         return str(error), 2 if isinstance(error, WrongInputError) else 1
     if isinstance(error, ValueError):

@@ -1,4 +1,4 @@
-"""The terminal: what commands print to, the marks of statuses, and remarks that are not a command's result."""
+"""The terminal: the console of the commands, the marks of statuses, and warnings."""
 
 import sys
 
@@ -17,5 +17,5 @@ MARKS = {
 
 
 def warn(text: str) -> None:
-    """Tell a person something that neither stops the command nor is its result."""
+    """Print a warning: it does not stop the command and is not its result."""
     print(f"mlops: {text}", file=sys.stderr)

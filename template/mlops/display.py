@@ -1,4 +1,4 @@
-"""What commands show on the screen."""
+"""Prints the results of commands."""
 
 import json
 import sys
@@ -44,19 +44,19 @@ def show_training(result: "TrainingResult") -> None:
         console.print(f"[bold]{gate['decision']}[/]: nothing was registered")
 
 
-def say(text: str) -> None:
-    """Show a step of something longer."""
+def show_step(text: str) -> None:
+    """Show a step of a longer operation."""
     console.print(f"  [dim]{text}[/]", highlight=False)
 
 
 def show_hop(hop: "Hop") -> None:
-    """Show what became of an event on one stage of its way to a workflow, and in each of the workflow's steps."""
+    """Show one stage of an event's way to a workflow, and the result of each of the workflow's steps."""
     mark = "[green]✓[/]" if hop.ok else "[red]✗[/]"
     console.print(f"  {mark} {escape(hop.hop)}: {escape(hop.outcome)}", highlight=False, soft_wrap=True)
 
 
 def show_rollout(result: "RolloutResult") -> None:
-    """Show how a rollout ended."""
+    """Show the outcome of a rollout."""
     style = "bold red" if result.outcome == "ROLLED_BACK" else "bold green"
     console.print(
         f"[{style}]{result.outcome}[/]: {result.deployment} at {', '.join(result.endpoints)}: {result.reason}"
@@ -64,13 +64,13 @@ def show_rollout(result: "RolloutResult") -> None:
 
 
 def show_sent(sent: "Sent") -> None:
-    """Show what was sent."""
+    """Show the number of rows sent."""
     drift = f" with {', '.join(sent.shifts)}" if sent.shifts else ""
     console.print(f"Sent {sent.rows:,} rows{drift} in {sent.requests} requests")
 
 
 def show_monitor(run: "MonitorRun") -> None:
-    """Show every signal, feature, metric and threshold, and what the run says as a whole."""
+    """Show every signal, feature, metric and threshold, and the state of the run."""
     for signal in run.signals:
         console.print(f"[bold]{signal.name}[/] {_state(signal.state)}")
         table = Table("feature", "metric", "value", "threshold", "", box=None, pad_edge=False)
@@ -96,7 +96,7 @@ def _state(state: str, upper: bool = False) -> str:
 
 
 def show_comparison(reports: "dict[str, Report]", as_json: bool) -> None:
-    """Show metrics of two files, as JSON or as tables."""
+    """Show the metrics of two files, as JSON or as tables."""
     if as_json:
         content = {
             part: {
@@ -125,7 +125,7 @@ def _notes(reports: "dict[str, Report]") -> list[str]:
 
 
 def show_calibration(calibration: "Calibration", file: Path) -> None:
-    """Show the new thresholds and what they can still see."""
+    """Show the new thresholds and the smallest shifts that they detect."""
     table = Table("signal", "data type", "metric", "threshold", box=None, pad_edge=False)
     for group, threshold in calibration.thresholds.items():
         table.add_row(group.signal, group.kind, group.metric, f"{threshold:.4g}")

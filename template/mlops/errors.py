@@ -1,9 +1,9 @@
-"""The two ways a command ends badly; both messages are for people and hide the stack trace."""
+"""The errors with which a command fails; their messages are for people and replace the stack trace."""
 
 
 class WrongInputError(Exception):
-    """What was asked cannot be done: exit code 2."""
+    """The request cannot be fulfilled: exit code 2."""
 
 
 class RunFailedError(Exception):
-    """What was asked was tried and failed: exit code 1."""
+    """The operation was tried and failed: exit code 1."""

@@ -1,4 +1,4 @@
-"""Writing files so that a run that is killed anywhere leaves the old content or the new, never half of it."""
+"""Writes files atomically: a killed run leaves the old content or the new, never half of it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from mlops.errors import RunFailedError
 
 
 def write_text(path: Path, text: str, private: bool = False) -> None:
-    """Replace a file's content at once; its rights stay as they were, and nobody else may read a private one."""
+    """Replace a file's content atomically; its permissions stay, and only the owner can read a private file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
@@ -29,7 +29,7 @@ def write_text(path: Path, text: str, private: bool = False) -> None:
 
 
 def write_json(path: Path, content: Any, private: bool = False) -> None:
-    """Replace a JSON file's content at once."""
+    """Replace a JSON file's content atomically."""
     write_text(path, json.dumps(content, indent=2, default=str) + "\n", private)
 
 
@@ -52,10 +52,10 @@ def read_json(path: Path) -> Any:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in a target's place; both are on one file system.
+    """Replace a folder by another one of the same file system.
 
-    A kill between the two renames leaves the old folder beside its place: the next call, or `restored`, puts it back.
-    Commands that replace the same folder at once do so one after the other.
+    A kill between the two renames leaves the old folder beside its place: the next call, or `restored`, moves it back.
+    Commands that replace the same folder at the same time do so one after the other.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.parent):
@@ -68,7 +68,7 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 def restored(target: Path) -> Path:
-    """Return a folder, put back in its place if a replacement was interrupted."""
+    """Return a folder; restore it first if a replacement was interrupted."""
     if target.parent.exists():
         with locked(target.parent):
             _put_back(target)
@@ -88,12 +88,12 @@ def _put_aside(target: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads that ask for the same folder waiting; a process that dies lets go.
+    """Lock a folder against other processes and threads; the lock of a process that dies is released.
 
-    A lock is not asked for again by the one who holds it: it would wait for itself.
+    The lock is not reentrant: a holder that locks again waits for ever.
     """
     if sys.platform == "win32":
-        # Folders cannot be locked there. The laptop's half needs WSL anyway, and Azure's keeps little on disk.
+        # Windows cannot lock folders. The laptop's commands need WSL there, and Azure's commands write few files.
         yield
         return
     import fcntl

@@ -1,4 +1,4 @@
-"""Keeps two commands on this machine from doing the same thing at once."""
+"""Prevents two commands on this machine from doing the same work at the same time."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from mlops.errors import RunFailedError
 
 @contextmanager
 def alone(file: Path, refusal: str) -> Iterator[None]:
-    """Hold a lock for as long as the block lasts; the operating system frees it if the process is killed.
+    """Hold a lock for the duration of the block; the operating system releases it if the process is killed.
 
     Raises:
         RunFailedError: another process holds it; the message is the refusal.

@@ -1,4 +1,4 @@
-"""Where this project's files are. Names of assets and resources are read from the YAML that defines them."""
+"""Paths of this project's files. The YAML that defines an asset or resource also gives its name."""
 
 from pathlib import Path
 from typing import Any

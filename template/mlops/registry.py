@@ -1,4 +1,4 @@
-"""Decides which version of a model counts: the champion, and the one that a rollout is about."""
+"""Decides which version of a model counts: the champion, and the one to roll out."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ def newest_standing(rollouts: Mapping[str, str | None]) -> str | None:
     """Return the newest version whose rollout has not failed, None if there is none.
 
     Args:
-        rollouts: the tag `rollout` of each version, None where nobody has tried to roll it out yet.
+        rollouts: the tag `rollout` of each version, None if nobody has tried to roll it out yet.
     """
     standing = [version for version, state in rollouts.items() if state != FAILED]
     return max(standing, key=int, default=None)

@@ -1,4 +1,4 @@
-"""What the template's answers decide about Azure and GitHub: `infra/project.yml`."""
+"""Reads `infra/project.yml`, the template's answers about Azure and GitHub."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class GitHubSettings:
-    """The repository and how it signs in to Azure."""
+    """The repository and its sign-in to Azure."""
 
     repository: str
     branch: str
@@ -26,18 +26,18 @@ class GitHubSettings:
 
     @property
     def uses_oidc(self) -> bool:
-        """Whether each job signs in with a token of its own."""
+        """Return whether each job signs in with a token of its own."""
         return self.authentication == "oidc"
 
     @property
     def needs_approval(self) -> bool:
-        """Whether a reviewer of a GitHub environment releases deployments."""
+        """Return whether a reviewer of a GitHub environment approves deployments."""
         return self.approval == "github_environment"
 
 
 @dataclass(frozen=True)
 class AzureSettings:
-    """Where the project lives, and the names of what it made there."""
+    """The location of the project in Azure, and the names of its resources."""
 
     location: str
     resource_group: str
@@ -50,7 +50,7 @@ class AzureSettings:
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a new deployment may fail and take while it has a share of the traffic."""
+    """The limits of a new deployment's failures and latency while it has a share of the traffic."""
 
     error_rate: float = 0.0
     milliseconds: float = 1000.0
@@ -58,10 +58,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """How a new deployment is judged before it has all traffic.
+    """The tests of a new deployment before it has all traffic.
 
     Raises:
-        WrongInputError: a value is of no use.
+        WrongInputError: a value is invalid.
     """
 
     share: int = 10
@@ -72,7 +72,7 @@ class RolloutSettings:
     p95_milliseconds: float = 1000.0
 
     def __post_init__(self) -> None:
-        """Refuse a value of no use."""
+        """Refuse an invalid value."""
         for name, (is_right, wanted) in ROLLOUT_VALUES.items():
             value = getattr(self, name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -81,15 +81,15 @@ class RolloutSettings:
 
     @property
     def limits(self) -> Limits:
-        """What a deployment may fail and take."""
+        """Return the limits of failures and latency."""
         return Limits(self.error_rate, self.p95_milliseconds)
 
     def watch_seconds(self, on_laptop: bool) -> float:
-        """Return how long a new deployment keeps its share."""
+        """Return the number of seconds for which a new deployment keeps its share."""
         return self.laptop_watch_seconds if on_laptop else 60 * self.watch_minutes
 
     def within(self, milliseconds: float) -> "RolloutSettings":
-        """Return these settings with another limit for the time of 95 % of the requests.
+        """Return these settings with another limit for the 95th percentile of the latency.
 
         Raises:
             WrongInputError: it is not more than 0.
@@ -126,7 +126,7 @@ def load_settings(root: Path = ROOT) -> Settings:
     """Read the project's settings.
 
     Raises:
-        WrongInputError: the file lacks a setting, has one too many, or holds a value of no use.
+        WrongInputError: a setting is missing, unknown or invalid.
     """
     try:
         content: Any = read_yaml(root / "infra" / "project.yml")
@@ -136,7 +136,7 @@ def load_settings(root: Path = ROOT) -> Settings:
         raise WrongInputError(f"{FILE} is not YAML: {error}") from error
     parts: dict[str, Any] = {"github": GitHubSettings, "azure": AzureSettings, "rollout": RolloutSettings}
     given = dict(_section(content, ""))
-    # A project from before this section has the defaults, and so has one whose section is empty.
+    # A project from before this section uses the defaults, and so does one with an empty section.
     if given.get("rollout") is None:
         given["rollout"] = {}
     for name, kind in parts.items():
@@ -146,7 +146,7 @@ def load_settings(root: Path = ROOT) -> Settings:
 
 
 def _made(kind: Callable[..., Section], given: dict[str, Any], prefix: str) -> Section:
-    """Make a section of its values.
+    """Create a section from its values.
 
     Raises:
         WrongInputError: one is missing or unknown.

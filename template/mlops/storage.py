@@ -1,4 +1,4 @@
-"""The workspace's blob storage, opened by identity: no account key and no signed address is asked for.
+"""Opens the workspace's blob storage by identity: it needs neither an account key nor a signed address.
 
 Paths are those within a datastore, such as `modelDataCollector/ENDPOINT/DEPLOYMENT`.
 """
@@ -62,13 +62,13 @@ def container(client: "MLClient", store: str = BLOB_STORE) -> "Container":
     """Return a datastore's container, the workspace's default one without a name.
 
     Raises:
-        RunFailedError: the workspace has no such datastore, or it does not keep blobs.
+        RunFailedError: the workspace has no such datastore, or it does not hold blobs.
     """
 
-    # What the laptop's endpoints scored a moment ago may still be on its way to the collector.
+    # The collector may still be writing rows that the laptop's endpoints have just scored.
     flush(client)
     try:
-        # Without its secrets: a workspace may allow nobody to ask for them.
+        # Read it without secrets: a workspace may forbid reading them.
         datastore = client.datastores.get(store)
     except Exception as error:
         if is_missing(error):
@@ -83,11 +83,11 @@ class Container:
     """A container of Azure's blob storage.
 
     Args:
-        store: the datastore; one of Data Lake Storage answers to the same requests, and names its container otherwise.
-        access: the credential, and perhaps the transport, to ask with.
+        store: the datastore; one of Data Lake Storage answers the same requests, but has another key for its container.
+        access: the credential, and perhaps the transport, of requests.
 
     Raises:
-        RunFailedError: the datastore does not keep blobs.
+        RunFailedError: the datastore does not hold blobs.
     """
 
     def __init__(self, store: Any, access: Mapping[str, Any]):
@@ -95,7 +95,7 @@ class Container:
 
         container = getattr(store, "container_name", None) or getattr(store, "filesystem", None)
         if not container:
-            raise RunFailedError(f"The datastore {store.name} is a {store.type}, which does not keep blobs.")
+            raise RunFailedError(f"The datastore {store.name} is a {store.type}, which does not hold blobs.")
         address = f"{store.protocol or 'https'}://{store.account_name}.blob.{store.endpoint or 'core.windows.net'}"
         self._container = ContainerClient(address, container, **access)
 
@@ -117,7 +117,7 @@ class Container:
         return _at_once(self.read, names)
 
     def download(self, prefix: str, folder: Path) -> None:
-        """Copy every blob below a folder's prefix into a folder of this machine."""
+        """Download every blob below a folder's prefix into a local folder."""
         start = f"{prefix.rstrip('/')}/"
         files = files_among(self.names(start))
 
@@ -131,13 +131,13 @@ class Container:
 
 
 def files_among(names: Sequence[str]) -> list[str]:
-    """Return the blobs that are files: Data Lake Storage and some tools keep a blob for each folder too."""
+    """Return the blobs that are files: Data Lake Storage and some tools also keep a blob for each folder."""
     folders = {name[:end] for name in names for end in range(len(name)) if name[end] == "/"}
     return [name for name in names if not name.endswith("/") and name not in folders]
 
 
 def _within(folder: Path, name: str) -> Path:
-    """Return where a blob goes.
+    """Return the local path of a blob.
 
     Raises:
         RunFailedError: its name leads out of the folder.

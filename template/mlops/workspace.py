@@ -1,8 +1,8 @@
-"""Connects to the workspace: the one file that knows the laptop from Azure, and the only one that imports the emulator.
+"""Connects to the workspace. Only this file distinguishes the laptop from Azure and imports the emulator.
 
-The client is `azure.ai.ml.MLClient` on both; on the laptop its requests are answered in this process. What else differs
-is here too: the emulator's clock, waiting for collected rows, what a monitor found, and the events that the emulator
-delivers itself.
+The client is `azure.ai.ml.MLClient` on both; on the laptop its requests are answered in this process. Other differences
+are here too: the emulator's clock, waiting for collected rows, the results of a monitor, and the events that the
+emulator delivers itself.
 """
 
 import os
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 # A loop takes minutes on the laptop and days in a workspace.
 NO_LIMITS = {"MLOPS_COOL_DOWN_HOURS": "0", "MLOPS_NO_LIMITS": "1"}
-# The commands of a workflow leave the events that they raise to whoever delivered the one that started it.
+# The commands of a workflow leave their events to the process that delivered the event of the workflow.
 IN_WORKFLOW = {"MLOPS_TARGET": "local", "MLOPS_EVENTS": "later"}
 
 
 class Target(StrEnum):
-    """Where a command acts."""
+    """The target of a command."""
 
     LOCAL = "local"
     AZURE = "azure"
@@ -42,7 +42,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True)
 class _Connection:
-    """Who a client signs in as, and the emulator behind it if it is the laptop's."""
+    """The identity of a client, and the emulator behind it on the laptop."""
 
     credential: Any
     local: "LocalWorkspace | None" = None
@@ -55,7 +55,7 @@ def connect(target: Target | None = None) -> "MLClient":
     """Return a client of the laptop's workspace or of the one on Azure: both are the SDK's own.
 
     Args:
-        target: where to act; without one, what the environment variable MLOPS_TARGET says, else the laptop.
+        target: where to act; by default the environment variable MLOPS_TARGET, else the laptop.
 
     Raises:
         WrongInputError: the settings or the credentials are missing or wrong, or Azure refuses them.
@@ -66,10 +66,10 @@ def connect(target: Target | None = None) -> "MLClient":
 
 
 def connect_laptop() -> "MLClient":
-    """Return the laptop's client, for what Azure does by itself and only a laptop has to be told to do.
+    """Return the laptop's client, for operations that Azure starts by itself.
 
     Raises:
-        WrongInputError: MLOPS_TARGET says azure.
+        WrongInputError: MLOPS_TARGET is azure.
     """
     if current_target() is not Target.LOCAL:
         raise WrongInputError(
@@ -80,10 +80,10 @@ def connect_laptop() -> "MLClient":
 
 
 def current_target() -> Target:
-    """Return what MLOPS_TARGET says, the laptop without it.
+    """Return the target that MLOPS_TARGET names, by default the laptop.
 
     Raises:
-        WrongInputError: it says neither `local` nor `azure`.
+        WrongInputError: it is neither `local` nor `azure`.
     """
     said = os.environ.get("MLOPS_TARGET") or Target.LOCAL
     if said not in list(Target):
@@ -92,15 +92,15 @@ def current_target() -> Target:
 
 
 def is_local(client: "MLClient") -> bool:
-    """Return whether a client is the laptop's, where nothing takes minutes and nobody else is waited for."""
+    """Return whether a client is the laptop's, so that no operation takes minutes or needs another person."""
     return _local(client) is not None
 
 
 def access(client: "MLClient") -> dict[str, Any]:
-    """Return what another client of the Azure SDK needs to ask as this one does: `credential`, perhaps `transport`."""
+    """Return the arguments with which another Azure client signs in as this one: `credential`, perhaps `transport`."""
     connection = _CONNECTIONS.get(client)
     if connection is None:
-        # Somebody's own client. The SDK has no public name for the credential that it signs in with.
+        # A client from elsewhere. The SDK has no public name for its credential.
         return {"credential": client._credential}
     if connection.local:
         return {"credential": connection.credential, "transport": connection.local.transport}
@@ -108,26 +108,26 @@ def access(client: "MLClient") -> dict[str, Any]:
 
 
 def now(client: "MLClient") -> datetime:
-    """Return the time: real, or the emulator's, whose clock each monitor run moves on."""
+    """Return the time: real, or that of the emulator's clock, which each monitor run advances."""
     local = _local(client)
     return local.now() if local else datetime.now(UTC)
 
 
 def end_day(client: "MLClient") -> None:
-    """End a day on the laptop, where an hour stands for it: the clock moves on. A workspace's time passes by itself."""
+    """End a simulated day on the laptop, which is one hour: advance the clock. On Azure do nothing."""
     local = _local(client)
     if local:
         local.end_hour()
 
 
 def flush(client: "MLClient") -> bool:
-    """Wait until all that was scored on the laptop is collected, and return whether it is; on Azure nobody can say."""
+    """Wait until all scored rows of the laptop are collected, and return whether they are; on Azure this is unknown."""
     local = _local(client)
     return local.flush() if local else True
 
 
 def close(client: "MLClient") -> None:
-    """Stop the laptop's process that serves, without losing a record; on Azure do nothing."""
+    """Stop the laptop's serving process without losing a record; on Azure do nothing."""
     local = _local(client)
     if local:
         local.close()
@@ -140,7 +140,7 @@ def failure_of(client: "MLClient", job: str) -> str:
 
 
 def monitor_run(client: "MLClient", job: str) -> "MonitorRun":
-    """Return what a monitor's run on the laptop found.
+    """Return the results of a monitor's run on the laptop.
 
     Raises:
         RunFailedError: it measured nothing.
@@ -156,19 +156,19 @@ def monitor_run(client: "MLClient", job: str) -> "MonitorRun":
 
 
 def last_monitor_run(client: "MLClient", monitor: str) -> "MonitorRun | None":
-    """Return what a monitor's last run on the laptop found, None on Azure and if it never ran."""
+    """Return the results of a monitor's last run on the laptop, None on Azure and if it never ran."""
     local = _local(client)
     with _emulator_errors():
         return local.last_monitor_run(monitor) if local else None
 
 
 def deliver_events(client: "MLClient", follow: Callable[["Hop"], None], about: str = "") -> Iterator[list["Hop"]]:
-    """Deliver the events that the laptop's workspace has raised, and yield the hops of each; Azure does it by itself.
+    """Deliver the events of the laptop's workspace, and yield the hops of each; Azure does so by itself.
 
     Args:
         client: the workspace.
-        follow: is told each hop as it happens.
-        about: deliver only what a run, or `models/NAME:VERSION`, has raised.
+        follow: receives each hop as it happens.
+        about: deliver only the events of a run, or of `models/NAME:VERSION`.
 
     Raises:
         RunFailedError: a file that the event passes cannot be evaluated.
@@ -185,7 +185,7 @@ def deliver_events(client: "MLClient", follow: Callable[["Hop"], None], about: s
 
 
 def repeat_registration(client: "MLClient", model: str, version: str) -> None:
-    """Have the laptop's workspace raise the event of a registered model version again, unless it is waiting still."""
+    """Have the laptop's workspace raise the event of a registered model version again, unless it is still pending."""
     local = _local(client)
     if local:
         local.repeat_registration(model, version)
@@ -200,7 +200,7 @@ def client_of(local: "LocalWorkspace") -> "MLClient":
     """Return the client of a workspace of the emulator.
 
     Raises:
-        RunFailedError: the SDK is not the one that the emulator knows.
+        RunFailedError: the emulator does not support this version of the SDK.
     """
     _hush_sdk()
     with _emulator_errors():
@@ -217,7 +217,7 @@ def _connect_local() -> "MLClient":
 
 
 def _connect_azure() -> "MLClient":
-    """Sign in and ask the workspace who it is: what is wrong with either is said here and not by some later call."""
+    """Sign in and read the workspace, so that wrong settings or credentials fail here and not in a later call."""
     settings = workspace_settings()
     from azure.ai.ml import MLClient
     from azure.identity import DefaultAzureCredential
@@ -227,7 +227,7 @@ def _connect_azure() -> "MLClient":
     with _settings_tried():
         credential = DefaultAzureCredential()
         credential.get_token("https://management.azure.com/.default")
-        # Without its progress bars the SDK never looks whether an upload failed, and waits for ever.
+        # Without progress bars the SDK never checks whether an upload failed, and waits for ever.
         client = MLClient(
             credential,
             subscription_id=settings["subscription_id"],
@@ -242,13 +242,13 @@ def _connect_azure() -> "MLClient":
 
 
 def _forget_empty_settings() -> None:
-    """Unset what a workflow passes on as an empty text because its secret is not set: azure-identity refuses that."""
+    """Unset variables that a workflow passes on empty because their secret is not set: azure-identity refuses them."""
     for name in [name for name, value in os.environ.items() if name.startswith("AZURE_") and not value]:
         del os.environ[name]
 
 
 def _hush_sdk() -> None:
-    """Keep the SDK from printing colour codes after each upload and a dot for each look at an operation."""
+    """Keep the SDK from printing colour codes after each upload and a dot for each poll of an operation."""
     from azure.ai.ml._artifacts import _blob_storage_helper
     from azure.ai.ml._utils import _azureml_polling
 
@@ -258,7 +258,7 @@ def _hush_sdk() -> None:
 
 @contextmanager
 def _settings_tried() -> Iterator[None]:
-    """Turn what Azure refuses before anything was done into wrong input."""
+    """Turn Azure's refusals before any change into wrong input."""
     try:
         yield
     except Exception as error:
@@ -269,7 +269,7 @@ def _settings_tried() -> Iterator[None]:
 
 @contextmanager
 def _emulator_errors() -> Iterator[None]:
-    """Turn what the emulator says for a person into a failed run."""
+    """Turn the emulator's errors into a failed run."""
     from azureml_emulator.errors import EmulatorError
 
     try:

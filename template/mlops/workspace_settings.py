@@ -1,4 +1,4 @@
-"""Reads which workspace on Azure a command acts on."""
+"""Reads the settings of the workspace on Azure."""
 
 import json
 import os
@@ -16,7 +16,7 @@ WORKSPACE_SETTINGS = {
 
 
 def workspace_settings() -> dict[str, str]:
-    """Return subscription, resource group and workspace: the environment's, else those of config.json.
+    """Return subscription, resource group and workspace, from the environment or else from config.json.
 
     Raises:
         WrongInputError: one of them is missing, or config.json cannot be read.
@@ -43,5 +43,5 @@ def _configuration(file: Path) -> dict[str, Any]:
             f"{file.name} cannot be read as JSON ({error}): download it again from the studio."
         ) from error
     if not isinstance(content, dict):
-        raise WrongInputError(f"{file.name} holds no JSON object: download it again from the studio.")
+        raise WrongInputError(f"{file.name} does not hold a JSON object: download it again from the studio.")
     return content

@@ -20,9 +20,9 @@ from model.split import REPEAT
 @pytest.fixture
 def usual(rows, monkeypatch):
     """Use the project's rows as production rows, and count windows in memory."""
-    visits = count(1)
+    numbers = count(1)
     monkeypatch.setattr(days, "usual_rows", lambda: rows)
-    monkeypatch.setattr(days, "next_visit", lambda: next(visits))
+    monkeypatch.setattr(days, "next_window_number", lambda: next(numbers))
     return rows
 
 
@@ -95,8 +95,8 @@ def test_every_day_is_measured_and_the_drifted_day_has_the_largest_ratio(measure
 
 def test_drift_beyond_a_threshold_alerts(measured):
     drifts = measured[measured["signal"].str.endswith("_data_drift")]
-    assert (drifts["rings"] == (drifts["ratio"] > 1)).all() and drifts["rings"].any()
-    assert "data_drift" in explore.alarms({"today's": measured}).loc[2, "today's"]
+    assert (drifts["alerts"] == (drifts["ratio"] > 1)).all() and drifts["alerts"].any()
+    assert "data_drift" in explore.alerts({"today's": measured}).loc[2, "today's"]
 
 
 def test_charts_are_drawn_for_every_kind_of_column(scored, usual, measured, contract):

@@ -1,1 +1,1 @@
-"""What has to exist on Azure and on GitHub around the workspace: identities, infrastructure, and their removal."""
+"""Creates and removes the Azure and GitHub resources around the workspace: identities and infrastructure."""

@@ -1,4 +1,4 @@
-"""Sets a project up in Azure and on GitHub: who may do what, what workflows know, the first deployment, the token."""
+"""Sets a project up in Azure and on GitHub: identities, roles, workflow variables, the first deployment, the token."""
 
 import json
 
@@ -16,7 +16,7 @@ NO_REVIEWERS = (
 
 
 def bootstrap(settings: Settings) -> list[Command]:
-    """Return the commands that set the project up, in their order."""
+    """Return the commands that set the project up, in order."""
     return [
         *_start(settings),
         *identities(settings),

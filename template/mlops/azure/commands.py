@@ -1,4 +1,4 @@
-"""Command lines of `az` and `gh`: as a bash script to read, or run one after the other."""
+"""Builds command lines of `az` and `gh`, prints them as a bash script and runs them."""
 
 import getpass
 import os
@@ -18,16 +18,16 @@ SECRET_FILE = "${SECRET_FILE}"  # noqa: S105
 
 @dataclass(frozen=True)
 class Command:
-    """A command line. `${NAME}` in it stands for what an earlier one was asked to save.
+    """A command line. `${NAME}` in it is the output that an earlier command saved under this name.
 
     Args:
-        why: what it is for, to be read before it is run.
+        why: its purpose, shown before it runs.
         args: the command and its arguments.
-        unless: a command that shows that nothing is left to do, by succeeding with an output.
-        saves: the name under which the output is kept.
-        stdin: what it reads from its standard input.
-        secret: what to ask the terminal for; `${SECRET_FILE}` is then a file that holds it while the command runs.
-        advice: what to do if it fails.
+        unless: a check: if it succeeds and prints something, the command is not needed.
+        saves: the name under which the output is saved.
+        stdin: the text of its standard input.
+        secret: the prompt for a secret; the file `${SECRET_FILE}` holds the secret while the command runs.
+        advice: the remedy if it fails.
     """
 
     why: str
@@ -40,7 +40,7 @@ class Command:
 
 
 def script(commands: Iterable[Command]) -> str:
-    """Return the commands as a bash script that does the same."""
+    """Return the commands as an equivalent bash script."""
     blocks = [_block(command) for command in commands]
     return "\n\n".join(["#!/usr/bin/env bash", "set -euo pipefail", *blocks]) + "\n"
 
@@ -73,23 +73,23 @@ def _quote(text: str) -> str:
 
 def run(
     commands: Iterable[Command],
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     ask: Callable[[str], str] = getpass.getpass,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Run commands, leave out what is done already, and return how many changed something.
+    """Run commands, skip those that are not needed, and return the number of commands that changed something.
 
     Raises:
-        RunFailedError: one failed; the message says which, why, and what to do.
+        RunFailedError: a command failed; the message gives its purpose, the error and the remedy.
     """
     values: dict[str, str] = {}
     known = {**os.environ, **(environment or {})}
     changes = 0
     for command in commands:
         if command.unless and _output(command.unless, values, known):
-            say(f"{command.why}: done already")
+            report(f"{command.why}: done already")
             continue
-        say(command.why)
+        report(command.why)
         answer = _run(command, values, known, ask)
         if answer.returncode:
             advice = f" {command.advice}" if command.advice else ""
@@ -106,7 +106,7 @@ def _run(
 ) -> "subprocess.CompletedProcess[str]":
     with tempfile.TemporaryDirectory() as folder:
         if command.secret:
-            # Only its owner may read a folder of tempfile's; a secret in an argument shows in the list of processes.
+            # Only the owner can read a folder of tempfile. An argument would show the secret in the list of processes.
             file = Path(folder) / "secret"
             file.write_text(ask(f"{command.secret}: ").strip(), encoding="utf-8")
             values = values | {"SECRET_FILE": str(file)}

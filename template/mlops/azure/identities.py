@@ -1,10 +1,10 @@
-"""Who workflows sign in as: one identity that trains and deploys, one that may change infrastructure."""
+"""Creates the identities of the workflows: one trains and deploys, the other may change infrastructure."""
 
 from mlops.azure.commands import Command
 from mlops.settings import Settings
 
 ISSUER, AUDIENCE = "https://token.actions.githubusercontent.com", "api://AzureADTokenExchange"
-# The roles that infra/ assigns; the identity that deploys it can assign no others.
+# The roles that infra/ assigns. The identity that deploys it can assign no other roles.
 ASSIGNED_ROLES = (
     "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor
     "00482a5a-887f-4fb3-b363-3b7fe8e74483",  # Key Vault Administrator
@@ -20,7 +20,7 @@ ASSIGNED_ROLES = (
 
 
 def identities(settings: Settings) -> list[Command]:
-    """Return the commands that make both identities and let the repository's jobs sign in as them."""
+    """Return the commands that create both identities and let the repository's jobs sign in as them."""
     return _managed_identities(settings) if settings.github.uses_oidc else _service_principals(settings)
 
 
@@ -69,7 +69,7 @@ def _credential(identity: str, group: str, subject: str) -> Command:
             *("az", "identity", "federated-credential", "create", *which, "--issuer", ISSUER),
             *("--subject", wanted, "--audiences", AUDIENCE, "--output", "none"),
         ),
-        # A renamed repository has another subject: then the credential is written anew.
+        # A renamed repository has another subject: then the credential is replaced.
         unless=(
             *("az", "identity", "federated-credential", "show", *which, "--output", "tsv"),
             *("--query", f"subject == '{wanted}' && 'yes' || ''"),
@@ -95,7 +95,7 @@ def _service_principals(settings: Settings) -> list[Command]:
             f'.[] | select(.name == "{secret}").name',
         )
         commands += [
-            # The secret goes from one to the other and is shown nowhere.
+            # A pipe passes the secret on, so it is shown nowhere.
             Command(f"Make the service principal {name}", ("bash", "-o", "pipefail", "-c", pipe), unless=listed),
             Command(f"Read {name}'s object ID", (*show, "[0].id"), saves=f"{key}_PRINCIPAL"),
         ]
@@ -103,7 +103,7 @@ def _service_principals(settings: Settings) -> list[Command]:
 
 
 def infrastructure_roles(settings: Settings) -> list[Command]:
-    """Return the commands that let the second identity change infrastructure and give the roles that infra/ gives."""
+    """Return the commands that let the second identity change infrastructure and assign the roles of infra/."""
     scope = f"/subscriptions/${{SUBSCRIPTION}}/resourceGroups/{settings.azure.resource_group}"
     roles = ", ".join(ASSIGNED_ROLES)
     actions = {"write": "@Request", "delete": "@Resource"}

@@ -1,4 +1,4 @@
-"""Deploys the Bicep: the workspace and what belongs to it, then the bridge and its subscriptions."""
+"""Deploys the Bicep: first the workspace and its resources, then the bridge and its subscriptions."""
 
 from datetime import UTC, datetime
 
@@ -9,11 +9,11 @@ BUDGETS = "https://management.azure.com/subscriptions/{subscriptionId}/resourceG
 
 
 def provision(settings: Settings, principal: str = "") -> list[Command]:
-    """Return the commands that deploy everything; again they change only what has changed.
+    """Return the commands that deploy everything; a second run changes only what differs.
 
     Args:
         settings: the project's.
-        principal: the object ID of the identity that workflows train and deploy with; without one it gets no role.
+        principal: the object ID of the identity that workflows train and deploy with; without one no role is assigned.
     """
     return [*_base(settings, principal), *_bridge(settings)]
 
@@ -22,7 +22,7 @@ def _base(settings: Settings, principal: str) -> list[Command]:
     azure = settings.azure
     budget = f"{azure.resource_group}/providers/Microsoft.Consumption/budgets/budget-{azure.workspace_name}"
     this_month = f"{datetime.now(UTC):%Y-%m-01}"
-    # A budget that exists keeps the day on which it started: Azure does not let it change.
+    # An existing budget keeps its start date: Azure does not allow a change.
     query = f"join('', value[?name=='budget-{azure.workspace_name}'].properties.timePeriod.startDate) || '{this_month}'"
     url = f"{BUDGETS}/{budget.rsplit('/', 1)[0]}?api-version=2024-08-01"
     return [

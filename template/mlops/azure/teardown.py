@@ -1,4 +1,4 @@
-"""Removes what the project made in Azure, so that nothing costs money any more. GitHub's settings stay."""
+"""Removes the Azure resources of the project, so that they cost nothing any more. GitHub's settings remain."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ MACHINE_LEARNING = "Microsoft.MachineLearningServices/workspaces"
 
 
 def teardown(settings: Settings, root: Path = ROOT) -> list[Command]:
-    """Return the commands that remove everything; in a workspace that was there before, only what was added."""
+    """Return the commands that remove everything; in an existing workspace, only the resources that were added."""
     azure = settings.azure
     subscription = Command(
         "Read the subscription",
@@ -24,7 +24,7 @@ def teardown(settings: Settings, root: Path = ROOT) -> list[Command]:
     workspace = f"{scope}/{MACHINE_LEARNING}/{azure.workspace_name}"
     added = [f"{workspace}/{name}" for name in _endpoints(root)]
     if azure.workspace == "create":
-        # Unless it is purged, a deleted workspace keeps its name for two weeks, and a vault for one.
+        # Without a purge the name of a deleted workspace stays taken for two weeks, and that of a vault for one.
         purge = f"https://management.azure.com{workspace}?api-version=2025-06-01&forceToPurge=true"
         group = quote(azure.resource_group)
         deleted = f"az keyvault list-deleted --resource-type vault --query \"[?name=='{azure.vault}'].id\" --output tsv"
@@ -64,7 +64,7 @@ def _shown(resource: str) -> str:
 
 
 def _if_empty(line: str) -> tuple[str, ...]:
-    """Return a command with an output if this one has none: what is not there any more counts as deleted."""
+    """Return a command that prints something only if this one prints nothing: a missing resource counts as deleted."""
     return ("bash", "-c", f"{line} 2>/dev/null | grep -q . || echo gone")
 
 

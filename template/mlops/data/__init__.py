@@ -1,1 +1,1 @@
-"""Rows in and rows out: data assets, production rows and their labels, scoring, collected rows."""
+"""Data assets, production rows and their labels, scoring, and collected rows."""

@@ -1,4 +1,4 @@
-"""Builds the data assets, registers their versions and reads them: on the laptop and in the workspace alike."""
+"""Builds, registers and reads the data assets, on the laptop and in the workspace."""
 
 import copy
 import hashlib
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Data
 
 TRIES = 5
-TO_COME = ROOT / "data" / "to_come"
-LATER = ROOT / "data" / "later"
+PRODUCTION_TRUTH = ROOT / "data" / "production_truth"
+NEXT_PERIOD = ROOT / "data" / "next_period"
 
 
 @dataclass(frozen=True)
 class BuiltAsset:
-    """A data asset as it stands in the registry."""
+    """A registered version of a data asset."""
 
     name: str
     version: str
@@ -44,16 +44,16 @@ class BuiltAsset:
 
 
 def build_data(client: "MLClient") -> list[BuiltAsset]:
-    """Read, check and partition the source's rows and register them; the same rows make no second version.
+    """Read, check, partition and register the source's rows; unchanged rows create no new version.
 
     Raises:
-        WrongInputError: the rows do not keep the contract. The previous data stays as it was.
+        WrongInputError: the rows do not match the contract. The previous data is unchanged.
     """
     from model.data import load_rows
 
     contract = load_contract()
     if not _is_there(contract.source):
-        raise WrongInputError(f"There is no {contract.source}, which src/model/contract.yml names as the rows' source.")
+        raise WrongInputError(f"The source {contract.source} in src/model/contract.yml does not exist.")
     try:
         parts = partition(check_labelled(load_rows(contract), contract), contract)
     except ContractError as error:
@@ -65,14 +65,14 @@ def build_data(client: "MLClient") -> list[BuiltAsset]:
         register_rows(client, LABELS, labels),
         register_rows(client, PRODUCTION_DATA, parts.production[without_labels]),
     ]
-    # What nobody knows yet: the labels of production rows, and the rows of a later period.
-    write_table(parts.production, TO_COME)
-    write_table(parts.later, LATER)
+    # Kept out of the assets: the labels of production rows, and the rows of a later period.
+    write_table(parts.production, PRODUCTION_TRUTH)
+    write_table(parts.later, NEXT_PERIOD)
     return built
 
 
 def _is_there(source: str) -> bool:
-    """Tell whether a function `module:name` can be found; a fault inside its module is raised as it is."""
+    """Return whether a function `module:name` exists; an error inside its module is raised unchanged."""
     module, _, name = source.partition(":")
     try:
         return hasattr(import_module(module), name)
@@ -89,14 +89,14 @@ def register_rows(
     metadata: dict[str, object] | None = None,
     tags: dict[str, str] | None = None,
 ) -> BuiltAsset:
-    """Register rows, a new version unless one holds the same rows, and write them where the asset's YAML points.
+    """Register rows and write them to the path in the asset's YAML; unchanged rows create no new version.
 
     Args:
         client: the workspace.
         definition: the asset's YAML.
-        rows: its content.
-        metadata: what the MLTable file says besides.
-        tags: what a new version is tagged with besides.
+        rows: the rows.
+        metadata: further keys of the MLTable file.
+        tags: further tags of a new version.
     """
     for _ in range(TRIES):
         built = _register_rows(client, definition, rows, metadata or {}, tags or {})
@@ -123,38 +123,38 @@ def _register_rows(
     with _written(rows, folder, {"name": name, "version": version} | metadata) as staging:
         if not same:
             asset.version, asset.tags = version, {"content": content, "rows": str(len(rows)), **tags}
-            # From a folder of its own: a command beside this one may write to the asset's folder meanwhile.
+            # Use a separate folder: another command may write to the asset's folder meanwhile.
             asset.path = str(staging)
             try:
                 register(client, asset)
             except ResourceExistsError:
                 if _newest(versions_of(client, name, archived=True)) < int(version):
-                    raise  # what is in the way is not that version
+                    raise  # the conflict is not about that version
                 return None
         replace_folder(staging, folder)
     return BuiltAsset(name, version, len(rows), is_new=same is None)
 
 
 def register(client: "MLClient", asset: "Data") -> None:
-    """Register a version of a data asset, without the schema that the SDK downloads to check an MLTable file.
+    """Register a version of a data asset, without downloading the schema with which the SDK checks an MLTable file.
 
-    The schema is outside of Azure: behind a firewall the SDK waits five seconds for it, then goes on without it.
+    The schema is outside Azure: behind a firewall the SDK waits five seconds for it, then continues without it.
     """
-    # Should another version of the SDK have no such method, the copy is as good as the original.
+    # If another version of the SDK lacks this method, the copy behaves like the original.
     data: Any = copy.copy(client.data)
     data._try_get_mltable_metadata_jsonschema = lambda _: None
-    # The SDK ends each upload with an empty line and the screen's colours.
+    # The SDK ends each upload with an empty line and colour codes.
     with redirect_stderr(io.StringIO()):
         data.create_or_update(asset)
 
 
 def versions_of(client: "MLClient", name: str, archived: bool = False) -> list["Data"]:
-    """Return a data asset's numbered versions, none if it does not exist yet; other versions are somebody else's.
+    """Return a data asset's numbered versions, none if it does not exist; versions with other names are left out.
 
     Args:
         client: the workspace, or the laptop's emulator of one.
         name: the asset's name.
-        archived: whether those that were archived are among them: their numbers are taken for ever.
+        archived: whether to include archived versions, whose numbers remain taken.
     """
     from azure.ai.ml.constants import ListViewType
 
@@ -182,18 +182,18 @@ def _is_number(version: str) -> bool:
 
 
 def read_asset(client: "MLClient", name: str, version: str) -> pd.DataFrame:
-    """Read an MLTable asset: its files are copied here first.
+    """Download the files of an MLTable asset and read it.
 
-    `mltable` cannot open a datastore by itself outside of a job: on a runner it waits for a person to type a code.
+    Outside a job `mltable` cannot open a datastore by itself: on a runner it waits for a person to enter a code.
 
     Raises:
-        RunFailedError: there is no such version, its files are gone, or they cannot be read.
+        RunFailedError: there is no such version, or its files are missing or unreadable.
     """
     try:
         data = client.data.get(name, version=version)
     except Exception as error:
         if is_missing(error):
-            raise RunFailedError(f"There is no version {version} of the data asset {name} any more.") from error
+            raise RunFailedError(f"Version {version} of the data asset {name} no longer exists.") from error
         raise
     address = str(data.path)
     if "://" not in address:
@@ -210,14 +210,14 @@ def read_asset(client: "MLClient", name: str, version: str) -> pd.DataFrame:
 
 
 def write_table(rows: pd.DataFrame, folder: Path, metadata: dict[str, object] | None = None) -> None:
-    """Replace a table's folder at once; commands that write at the same time each have a folder to write in."""
+    """Replace a table's folder atomically; commands that write at the same time each write to a folder of their own."""
     with _written(rows, folder.resolve(), metadata or {}) as staging:
         replace_folder(staging, folder.resolve())
 
 
 @contextmanager
 def _written(rows: pd.DataFrame, target: Path, metadata: dict[str, object]) -> Iterator[Path]:
-    """Write a table beside the folder that it is for: a folder can only be moved within one file system."""
+    """Write a table beside its target folder: a folder can only be moved within one file system."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as staging:
         write_mltable(rows, Path(staging) / target.name, metadata)

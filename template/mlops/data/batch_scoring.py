@@ -1,4 +1,4 @@
-"""Has rows scored by the batch endpoint."""
+"""Scores rows with the batch endpoint."""
 
 import tempfile
 import uuid
@@ -19,7 +19,7 @@ SCORED = "azureml://datastores/workspaceblobstore/paths/scored"
 
 
 def score_folder(client: "MLClient", endpoint: str, rows: pd.DataFrame, hour: str) -> None:
-    """Score rows; what comes out lies in the scored folder's `hour`, where the monitor looks for it.
+    """Score rows and write the results to the scored folder's `hour`, which the monitor reads.
 
     Raises:
         RunFailedError: the scoring failed.
@@ -34,10 +34,10 @@ def score_folder(client: "MLClient", endpoint: str, rows: pd.DataFrame, hour: st
 
 
 def invoke(client: "MLClient", endpoint: str, rows: Path, target: str, deployment: str | None = None) -> str:
-    """Have a folder of rows scored into a file of the workspace's store and return the job's name.
+    """Score a folder of rows into a file of the workspace's store and return the job's name.
 
     Raises:
-        RunFailedError: the endpoint refused, in a way that the SDK cannot read.
+        RunFailedError: the endpoint refused with an answer that the SDK cannot read.
     """
     try:
         job = client.batch_endpoints.invoke(
@@ -47,7 +47,7 @@ def invoke(client: "MLClient", endpoint: str, rows: Path, target: str, deploymen
             outputs={"score": Output(type="uri_file", path=target)},
         )
     except (AttributeError, TypeError) as error:
-        # What the SDK makes of status 408, and of an error that is a text.
+        # The SDK raises these for status 408 and for an error that is plain text.
         raise RunFailedError(f"The batch endpoint {endpoint} refused to start a job: {error}") from error
     finally:
         # The SDK would send the deployment's name with every later request of this process.

@@ -1,4 +1,4 @@
-"""Finds the rows that the endpoint scored, with their identifiers, in the storage of the laptop or of the workspace."""
+"""Finds the rows that the endpoint scored, with their identifiers, in the storage of the laptop or the workspace."""
 
 from collections import Counter
 from datetime import datetime
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 FOLDER = "modelDataCollector"
 PREDICTION = "prediction"
 SCORED_AT = "scored at"
-"""The column with the time of scoring: a name that no feature has, as one may well be called `time`."""
+"""The column with the time of scoring. Its name differs from that of any feature, which may be called `time`."""
 
 
 def scored_rows(
     client: "MLClient", contract: Contract, start: datetime, end: datetime, warn: Warn = warn
 ) -> pd.DataFrame:
-    """Return every row scored in a window: identifier, features, prediction and `scored at`, when it was scored.
+    """Return every row scored in a window: identifier, features, prediction and the time in `scored at`.
 
-    Rows of deployments that no longer exist are among them: labels often arrive after the next rollout. A row that is
-    not what this project's scoring script collects is left out and said.
+    Rows of deleted deployments are included: labels often arrive after the next rollout. A row that does not have the
+    format of this project's scoring script is skipped with a warning.
     """
     store = container(client)
     if ONLINE_ENDPOINT.exists():
@@ -41,7 +41,7 @@ def scored_rows(
 def _collected(
     store: Container, contract: Contract, endpoint: str, start: datetime, end: datetime, warn: Warn
 ) -> pd.DataFrame:
-    """Return the rows of every deployment that has ever collected, inputs beside outputs."""
+    """Return the rows of every deployment that has collected any, inputs joined with outputs."""
     parts = []
     for deployment in store.folders(f"{endpoint}/"):
         inputs, outputs = (
@@ -54,13 +54,13 @@ def _collected(
         rows = inputs.merge(outputs, on=CORRELATION)
         for found, what in ((inputs, "prediction"), (outputs, "features")):
             if len(found) > len(rows):
-                warn(f"{len(found) - len(rows)} row(s) that {deployment} scored are left out: no {what} could be read.")
+                warn(f"{len(found) - len(rows)} row(s) scored by {deployment} are skipped: no {what} could be read.")
         parts.append(rows)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _batch_rows(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> pd.DataFrame:
-    """Return the rows of batch scoring. They carry no time: the hour of their folder is taken for it."""
+    """Return the rows of batch scoring. They carry no time, so the hour of their folder is used."""
     found = read_rows(store, folder, start, end, warn)
     return pd.DataFrame([row | {SCORED_AT: hour.isoformat()} for hour, row in found])
 
@@ -78,26 +78,26 @@ def _exploded(records: list[Record]) -> pd.DataFrame:
     ]
     if not rows:
         return pd.DataFrame(columns=[CORRELATION], dtype=object)
-    # A record that was sent twice counts once.
+    # Count a record that was sent twice only once.
     return pd.DataFrame(rows).drop_duplicates(CORRELATION)
 
 
 def _understood(rows: pd.DataFrame, contract: Contract, warn: Warn) -> pd.DataFrame:
-    """Return the rows that the contract can hold; those without an identifier or with other values are counted."""
+    """Return the rows that match the contract; warn about those without an identifier or with other values."""
     rows[contract.id_column] = rows[contract.id_column].map(lambda value: str(value) if type(value) is int else value)
     is_fit = rows[contract.id_column].map(_is_text).astype(bool)
     for name in contract.features:
         is_fit &= rows[name].map(_is_number if name in contract.numerical else _is_code).astype(bool)
     if not is_fit.all():
         warn(
-            f"{len(rows) - is_fit.sum()} of {len(rows)} collected row(s) have no identifier or do not keep "
+            f"{len(rows) - is_fit.sum()} of {len(rows)} collected row(s) have no identifier or do not match "
             "src/model/contract.yml: skipped."
         )
     return rows[is_fit]
 
 
 def _is_text(value: Any) -> bool:
-    """Return whether a value is text that can be written; JSON can hold half of a surrogate pair, which cannot."""
+    """Return whether a value is text that can be written: JSON can hold half of a surrogate pair, which cannot."""
     try:
         return isinstance(value, str) and bool(value) and bool(value.encode())
     except UnicodeEncodeError:

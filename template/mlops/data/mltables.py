@@ -1,4 +1,4 @@
-"""Reads MLTable folders on this machine, and says in a sentence why one cannot be read."""
+"""Reads MLTable folders on this machine, and explains why a folder cannot be read."""
 
 import re
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ def read_folder(folder: Path, asset: str, address: str = "") -> pd.DataFrame:
     """Read an MLTable folder.
 
     Args:
-        folder: where its files are.
+        folder: the folder.
         asset: name and version of the data asset, for messages.
-        address: where the asset's files are in the workspace, for messages.
+        address: the address of the asset's files in the workspace, for messages.
 
     Raises:
-        RunFailedError: its files are gone, are elsewhere, or cannot be read.
+        RunFailedError: its files are missing, outside the folder, or unreadable.
     """
     file = folder / "MLTable"
     if not file.exists():

@@ -1,4 +1,4 @@
-"""Parts the source's rows: labelled rows, the production rows held out from them, and the rows of a later period."""
+"""Partitions the source's rows: labelled rows, production rows held out from them, and the rows of a later period."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,10 @@ PRODUCTION_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Partition:
-    """The source's rows by when the project meets them; all carry labels, which production learns only later."""
+    """The source's rows by the time at which the project gets them.
+
+    All have labels, which production learns only later.
+    """
 
     labelled: pd.DataFrame
     production: pd.DataFrame
@@ -20,15 +23,15 @@ class Partition:
 
 
 def partition(rows: pd.DataFrame, contract: Contract) -> Partition:
-    """Keep later rows apart and hold production rows out of the rest at random, by a hash of the identifier.
+    """Separate the later rows, and hold out production rows from the rest at random, by a hash of the identifier.
 
     Raises:
-        ContractError: a time that is none, or too few rows for every part to have some.
+        ContractError: an invalid time, or too few rows for all parts.
     """
     later = _is_later(rows, contract)
     labelled, production = split(rows[~later], rows.loc[~later, contract.id_column], PRODUCTION_SHARE, "production")
     if labelled.empty or production.empty:
-        raise ContractError(f"{len(rows)} rows are too few to keep some of them apart as production.")
+        raise ContractError(f"{len(rows)} rows are too few to hold out some of them as production.")
     return Partition(labelled, production, rows[later])
 
 
@@ -39,7 +42,7 @@ def _is_later(rows: pd.DataFrame, contract: Contract) -> pd.Series:
     if times.isna().any():
         first = rows.loc[times.isna(), contract.time_column].iloc[0]
         raise ContractError(
-            f"The column '{contract.time_column}' has {first!r}, which is no date or time such as 2026-11-23T09:00."
+            f"The column '{contract.time_column}' has {first!r}, which is not a date or time such as 2026-11-23T09:00."
         )
     if not contract.training_until:
         return pd.Series(False, index=rows.index)

@@ -1,4 +1,4 @@
-"""Production for the laptop and for demonstrations: rows are sent to the endpoint, their labels come in later."""
+"""Simulates production on the laptop and in demonstrations: sends rows to the endpoint and delivers labels later."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mlops.data.assets import LATER, TO_COME, newest_version, read_asset, register_rows, versions_of, write_table
+from mlops.data.assets import (
+    NEXT_PERIOD,
+    PRODUCTION_TRUTH,
+    newest_version,
+    read_asset,
+    register_rows,
+    versions_of,
+    write_table,
+)
 from mlops.data.scoring import score
 from mlops.data.shifts import Shift, shift_rows
 from mlops.errors import WrongInputError
@@ -22,14 +30,14 @@ from model.tables import read_mltable
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-AWAITING = ROOT / "data" / "awaiting_labels"
-VISITS = STATE / "visits.json"
+PENDING_LABELS = ROOT / "data" / "pending_labels"
+WINDOW_NUMBER = STATE / "visits.json"
 MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What a window of production was."""
+    """The facts about one window of production."""
 
     rows: int
     requests: int
@@ -37,7 +45,7 @@ class Sent:
 
 
 def window_rows(client: "MLClient") -> int:
-    """Return how many rows a window is expected to hold: all production rows, up to 20,000.
+    """Return the expected number of rows in a window: all production rows, up to 20,000.
 
     Raises:
         WrongInputError: there is no production data yet.
@@ -56,7 +64,7 @@ def invoke(
     rows: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sent:
-    """Send production rows to the endpoint, shifted if asked, and keep their labels until they are due.
+    """Send production rows to the endpoint, with the given shifts, and keep their labels until they are due.
 
     Raises:
         WrongInputError: there is no data or no endpoint.
@@ -70,10 +78,10 @@ def invoke(
 
 
 def _keep_labels(labels: pd.DataFrame) -> None:
-    """Add labels to those that wait for being delivered; commands that do so at once lose none."""
+    """Add labels to the pending ones; simultaneous commands lose none."""
     with locked(_state()):
-        awaiting = pd.concat([read_mltable(AWAITING), labels]) if restored(AWAITING).exists() else labels
-        write_table(awaiting, AWAITING)
+        pending = pd.concat([read_mltable(PENDING_LABELS), labels]) if restored(PENDING_LABELS).exists() else labels
+        write_table(pending, PENDING_LABELS)
 
 
 def _state() -> Path:
@@ -82,43 +90,46 @@ def _state() -> Path:
 
 
 def production_window(contract: Contract, shifts: Sequence[Shift], rows: int) -> pd.DataFrame:
-    """Return the next window's rows, others than last time as far as there are others, each with a fresh identifier.
+    """Return the next window's rows, each with a new identifier; prefer rows that the last window did not have.
 
     Raises:
-        WrongInputError: the data has no later season to drift into.
+        WrongInputError: the data has no later season.
     """
     usual = usual_rows()
     pool = next_season(contract) if Shift.NEXT_SEASON in shifts else usual
-    visit = next_visit()
+    number = next_window_number()
     order = np.random.default_rng(0).permutation(len(pool))
-    taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (visit - 1) * rows) % len(pool)]]
-    window = visiting(taken, visit, contract)
+    taken = pool.iloc[order[(np.arange(min(rows, len(pool))) + (number - 1) * rows) % len(pool)]]
+    window = numbered(taken, number, contract)
     for shift in shifts:
         window = shift_rows(window, shift, usual, contract)
     return window
 
 
 def usual_rows() -> pd.DataFrame:
-    """Return production's rows as they are before any drift, with the labels that nobody knows yet.
+    """Return production's rows without any drift, with the labels that nobody knows yet.
 
     Raises:
         WrongInputError: there is no production data yet.
     """
-    return read_mltable(_prepared(TO_COME))
+    return read_mltable(_prepared(PRODUCTION_TRUTH))
 
 
-def next_visit() -> int:
-    """Return the number of the window that is sent next: rows may come again, and are then others to a collector."""
+def next_window_number() -> int:
+    """Return the number of the next window.
+
+    The same row may be sent in several windows; the number makes each distinct.
+    """
     with locked(_state()):
-        visits = read_json(VISITS) if VISITS.exists() else {}
-        visit = int(visits.get("count", 0)) + 1
-        write_json(VISITS, {"count": visit})
-        return visit
+        counted = read_json(WINDOW_NUMBER) if WINDOW_NUMBER.exists() else {}
+        number = int(counted.get("count", 0)) + 1
+        write_json(WINDOW_NUMBER, {"count": number})
+        return number
 
 
-def visiting(rows: pd.DataFrame, visit: int, contract: Contract) -> pd.DataFrame:
-    """Return rows with the identifiers that they carry on a visit."""
-    names = rows[contract.id_column] + f"{REPEAT}{visit}"
+def numbered(rows: pd.DataFrame, number: int, contract: Contract) -> pd.DataFrame:
+    """Return rows with the identifiers that they have in a window."""
+    names = rows[contract.id_column] + f"{REPEAT}{number}"
     return rows.assign(**{contract.id_column: names}).reset_index(drop=True)
 
 
@@ -126,28 +137,28 @@ def next_season(contract: Contract) -> pd.DataFrame:
     """Return the rows of the first quarter of a year after the training period."""
     if not contract.training_until:
         raise WrongInputError(
-            "This data has no later season: src/model/contract.yml names no end of a training period."
+            "This data has no later season: src/model/contract.yml does not name the end of the training period."
         )
-    later = read_mltable(_prepared(LATER))
+    later = read_mltable(_prepared(NEXT_PERIOD))
     times = pd.to_datetime(later[str(contract.time_column)], utc=True, format="ISO8601")
     return later[times < times.min() + pd.Timedelta(days=91)]
 
 
 def deliver_labels(client: "MLClient") -> int:
-    """Register the labels of the rows sent so far as the next version of the labels asset; return how many came in.
+    """Register the labels of the rows sent so far as the next version of the labels asset; return their number.
 
-    They stand for what your own systems find out about real rows. It is done on the laptop only: on Azure whoever knows
-    the labels registers them.
+    They simulate the outcomes that your own systems find for real rows. This runs on the laptop only: on Azure the
+    system that knows the labels registers them.
     """
     with locked(_state()):
-        if not restored(AWAITING).exists():
+        if not restored(PENDING_LABELS).exists():
             return 0
         name, contract = str(read_yaml(LABELS)["name"]), load_contract()
         known = newest_version(client, name)
-        due = read_mltable(AWAITING)
+        due = read_mltable(PENDING_LABELS)
         old = read_asset(client, name, known) if known else due.head(0)
         register_rows(client, LABELS, pd.concat([old, due]).drop_duplicates(contract.id_column, ignore_index=True))
-        shutil.rmtree(AWAITING)
+        shutil.rmtree(PENDING_LABELS)
         return len(due)
 
 

@@ -1,9 +1,9 @@
-"""Reads what endpoints wrote by the hour: the data collector's records, and the plain rows of batch scoring.
+"""Reads hourly folders of endpoints: the data collector's records, and the plain rows of batch scoring.
 
-A folder holds `yyyy/MM/dd/HH/NAME.jsonl`. A monitor's window is whole hours: the hour in which it starts is read from
-its beginning, and the hour in which it ends is read too unless the window ends with its first moment. A retraining's
-window is exact: of the hours in which it starts and ends, a record's own time decides. What cannot be read is skipped
-and said, once a file. `src/model/preprocess_production_data.py` has the same rules for Spark.
+A folder holds `yyyy/MM/dd/HH/NAME.jsonl`. A monitor's window is in whole hours: it includes the hour in which it starts
+and the hour in which it ends, unless it ends at the start of an hour. A retraining's window is exact: in its first and
+last hour, a record's own time decides. Unreadable lines are skipped with one warning per file.
+`src/model/preprocess_production_data.py` has the same rules for Spark.
 """
 
 import json
@@ -22,7 +22,7 @@ MANY_DIGITS = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 
 FILES_AT_ONCE = 64
 
-UNREADABLE = "line(s) are cut off or hold no record"
+UNREADABLE = "line(s) are cut off or do not hold a record"
 ELSEWHERE = "record(s) are larger than 4 MB, so Azure keeps their rows in other files, which are not read"
 
 Record = dict[str, Any]
@@ -33,14 +33,14 @@ Check = Callable[[Any], str]
 def read_records(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> list[Record]:
     """Return the data collector's records of a window: each has a time, a correlation id and a list of rows.
 
-    The hour of a record's folder is taken for a time that is missing or is of another hour.
+    If a record's time is missing or of another hour, the hour of its folder is used.
 
     Args:
-        store: where the folder is.
+        store: the storage of the folder.
         folder: a collection's folder, empty for the store itself.
         start: the window's start, with its time zone.
         end: the window's end, with its time zone.
-        warn: told what each file holds that is skipped.
+        warn: receives a message for each file with skipped lines.
     """
     return [record for _, record in _records(store, folder, start, end, warn)]
 
@@ -48,7 +48,8 @@ def read_records(store: Container, folder: str, start: datetime, end: datetime, 
 def read_window(store: Container, folder: str, start: datetime, end: datetime, warn: Warn) -> list[Record]:
     """Return the records of a window that starts and ends within hours; arguments as in `read_records`.
 
-    What is written a second after the hour counts as written in its folder's hour: it is not lost between two windows.
+    A record written just after the hour into the old hour's folder counts for that folder's hour, so no window misses
+    it.
     """
     return [record for moment, record in _records(store, folder, start, end, warn) if start <= moment < end]
 
@@ -56,17 +57,17 @@ def read_window(store: Container, folder: str, start: datetime, end: datetime, w
 def read_rows(
     store: Container, folder: str, start: datetime, end: datetime, warn: Warn
 ) -> list[tuple[datetime, Record]]:
-    """Return the plain rows of a window with the hour in which they were scored; arguments as in `read_records`."""
+    """Return the plain rows of a window with the hour of their scoring; arguments as in `read_records`."""
     return list(_read(store, folder, start, end, warn, problem_of_row))
 
 
 def problem_of_row(row: Any) -> str:
-    """Return why a line holds no row, or an empty text."""
+    """Return why a line does not hold a row, or an empty text."""
     return "" if isinstance(row, dict) else UNREADABLE
 
 
 def problem_of_record(record: Any) -> str:
-    """Return why a record gives no rows, or an empty text."""
+    """Return why a record does not give rows, or an empty text."""
     if not isinstance(record, dict):
         return UNREADABLE
     if "dataref" in record and not isinstance(record.get("data"), list):
@@ -86,17 +87,17 @@ def _records(
 
 
 def time_within(hour: datetime, time: Any) -> datetime:
-    """Return a record's time as far as it is one of its folder's hour, else the end of the hour that is nearer."""
+    """Return a record's time if it is within its folder's hour, else the nearer end of that hour."""
     try:
         moment = datetime.fromisoformat(str(time))
         return min(max(moment, hour), hour + timedelta(hours=1) - timedelta.resolution).astimezone(UTC)
-    # No time at all, or one without its zone.
+    # The time is missing or has no zone.
     except (ValueError, TypeError):
         return hour
 
 
 def hour_of(name: str) -> datetime | None:
-    """Return the hour whose folder a file is in, None for a file outside of hour folders."""
+    """Return the hour whose folder a file is in, None for a file outside hour folders."""
     found = FILE.fullmatch(name)
     try:
         return datetime.strptime(found["hour"], HOUR).replace(tzinfo=UTC) if found else None
@@ -131,10 +132,10 @@ def _checked(name: str, content: bytes, warn: Warn, check: Check) -> Iterator[Re
 
 def _parsed(line: bytes) -> Any:
     try:
-        # Decoded here: `json` would take some bytes for UTF-16.
+        # Decode here, because `json` would read some bytes as UTF-16.
         text = line.decode("utf-8")
         return json.loads(text, parse_int=_whole_number) if MANY_DIGITS.search(text) else json.loads(text)
-    # A list in thousands of lists is not a JSONDecodeError.
+    # A list nested thousands of times raises RecursionError instead of JSONDecodeError.
     except (ValueError, RecursionError):
         return None
 
@@ -143,7 +144,7 @@ def _whole_number(digits: str) -> int:
     """Return a whole number.
 
     Raises:
-        ValueError: no float can hold it, so no table can.
+        ValueError: it is too large for a float, and so for a table.
     """
     if len(digits.lstrip("-")) > MOST_DIGITS:
         raise ValueError("too many digits")
@@ -151,7 +152,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _files(store: Container, folder: str, start: datetime, end: datetime) -> list[tuple[datetime, str]]:
-    """Return a window's files, the oldest first: listed by the month, which costs two requests for thirty days."""
+    """Return a window's files, the oldest first; listing by month costs two requests for thirty days."""
     first = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     prefix = f"{folder}/" if folder else ""
     names = [name for month in _months(first, end.astimezone(UTC)) for name in store.names(f"{prefix}{month}/")]

@@ -1,4 +1,4 @@
-"""Has rows scored by the project's endpoint."""
+"""Scores rows with the project's endpoint."""
 
 import json
 import math
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 REQUESTS = 20
 MOST_ROWS_A_REQUEST = 500
-# A request that is told to come again later does so this often, and waits no longer than this in all.
+# Number of retries of a request that is asked to come back later, and their longest total wait.
 MOST_TRIES = 4
-MOST_PATIENCE = 30.0
+LONGEST_WAIT = 30.0
 # Azure's own limit for a scoring request, unless the deployment's YAML sets another.
 AZURES_LIMIT = 5.0
 MARGIN = 5.0
@@ -38,7 +38,7 @@ SHOWN = 500
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one scoring request and the time that it took; the status is 0 if there was no answer."""
+    """The answer to one scoring request and its time; the status is 0 if there was no answer."""
 
     status: int
     text: str
@@ -46,7 +46,7 @@ class Answer:
     retry_after: str = ""
 
     def reason(self) -> str:
-        """Return what the answer says, short enough for a sentence."""
+        """Return the content of the answer, short enough for a message."""
         said: Any = self.text
         with suppress(ValueError, RecursionError, AttributeError):
             content = json.loads(self.text)
@@ -58,13 +58,13 @@ class Answer:
 
 
 class Scorer:
-    """Sends scoring requests to an online endpoint's own address, each in a single request."""
+    """Sends each scoring request in a single HTTP request to an online endpoint's own address."""
 
     def __init__(self, client: "MLClient", endpoint: str, limit: float | None = None):
         self._client, self._endpoint = client, endpoint
         self._limit = limit or request_limit() + MARGIN
         self._address, self._key = "", ""
-        # A connection that has been idle for longer may be closed at the other end while it is used again.
+        # The server may close a connection that has been idle for longer at the moment of its next use.
         limits = httpx.Limits(keepalive_expiry=2.0)
         self._http = httpx.Client(trust_env=False, timeout=httpx.Timeout(self._limit, connect=10), limits=limits)
 
@@ -77,14 +77,14 @@ class Scorer:
         self._http.close()
 
     def ask(self, body: bytes, deployment: str | None = None) -> Answer:
-        """Send a request and return its answer, whatever it is.
+        """Send a request and return its answer, whatever its status.
 
-        A key that was rotated is read again once, and so is an address where nobody listens. A deployment that is too
-        busy is asked again when it says so, within bounds.
+        After a rotated key or a refused connection the key and address are read again once. A busy deployment is asked
+        again after the time that it names, within bounds.
 
         Args:
             body: the request.
-            deployment: who is to answer; without it the shares of the traffic decide.
+            deployment: the deployment that answers; without it the shares of the traffic decide.
 
         Raises:
             AzureError: the endpoint's address or key cannot be read.
@@ -95,18 +95,18 @@ class Scorer:
         if unreached or answer.status == httpx.codes.UNAUTHORIZED:
             self._open()
             answer, _ = self._post(body, deployment)
-        patience = MOST_PATIENCE
+        remaining = LONGEST_WAIT
         for _ in range(MOST_TRIES - 1):
             pause = _pause(answer.retry_after)
-            if answer.status != httpx.codes.TOO_MANY_REQUESTS or pause > patience:
+            if answer.status != httpx.codes.TOO_MANY_REQUESTS or pause > remaining:
                 break
             time.sleep(pause)
-            patience -= pause
+            remaining -= pause
             answer, _ = self._post(body, deployment)
         return answer
 
     def _open(self) -> None:
-        # The key first: on the laptop it starts the process that serves, which may then listen somewhere else.
+        # Read the key first: on the laptop this starts the serving process, which may then listen at another address.
         keys: Any = self._client.online_endpoints.get_keys(name=self._endpoint)
         endpoint = self._client.online_endpoints.get(name=self._endpoint)
         self._key = str(getattr(keys, "primary_key", None) or getattr(keys, "access_token", None) or "")
@@ -117,7 +117,7 @@ class Scorer:
             )
 
     def _post(self, body: bytes, deployment: str | None) -> tuple[Answer, bool]:
-        """Return the answer, and whether nobody was reached who could have seen the request."""
+        """Return the answer, and whether the connection failed before any server saw the request."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         if deployment:
             headers["azureml-model-deployment"] = deployment
@@ -129,12 +129,12 @@ class Scorer:
                 retry_after = response.headers.get("Retry-After", "")
                 return Answer(response.status_code, text, _since(started), retry_after), False
         except Exception as error:
-            # Whatever goes wrong between here and there is no answer.
+            # Any fault on the way counts as no answer.
             said = f"no answer after {_since(started) / 1000:.1f} s ({type(error).__name__}: {error})"
             return Answer(0, said, _since(started)), isinstance(error, httpx.ConnectError)
 
     def _in_time(self, response: httpx.Response, started: float) -> Any:
-        """Read an answer; httpx limits the wait for each piece of it, this the wait for all of them."""
+        """Read an answer; httpx limits the wait for each piece of it, this method the total wait."""
         for piece in response.iter_bytes():
             if _since(started) > 1000 * self._limit:
                 raise httpx.ReadTimeout(f"more than {self._limit:g} s for one answer")
@@ -142,10 +142,10 @@ class Scorer:
 
 
 def score(client: "MLClient", rows: pd.DataFrame, progress: Progress | None = None) -> int:
-    """Send rows to the endpoint and return how many requests it took.
+    """Send rows to the endpoint and return the number of requests.
 
     Raises:
-        WrongInputError: there is no endpoint yet, or no deployment of it serves.
+        WrongInputError: there is no endpoint yet, or none of its deployments serves.
         RunFailedError: it refused a request.
     """
     is_online = ONLINE_ENDPOINT.exists()
@@ -166,7 +166,7 @@ def score(client: "MLClient", rows: pd.DataFrame, progress: Progress | None = No
 
 
 def _send(client: "MLClient", endpoint: str, rows: pd.DataFrame, progress: Progress | None) -> int:
-    """Send rows to an online endpoint in some twenty requests and return how many there were."""
+    """Send rows to an online endpoint in about twenty requests and return the number of requests."""
     size = max(1, min(MOST_ROWS_A_REQUEST, -(-len(rows) // REQUESTS)))
     parts = [rows.iloc[start : start + size] for start in range(0, len(rows), size)]
     with Scorer(client, endpoint) as scorer:
@@ -180,13 +180,13 @@ def _send(client: "MLClient", endpoint: str, rows: pd.DataFrame, progress: Progr
 
 
 def request_text(rows: pd.DataFrame) -> str:
-    """Return the request that has rows scored; a missing value is null."""
+    """Return the request that scores rows; a missing value is null."""
     data: list[list[Any]] = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
     return json.dumps({"input_data": {"columns": list(rows), "data": data}})
 
 
 def request_limit() -> float:
-    """Return the seconds after which Azure gives up on a request to this project's deployment."""
+    """Return the number of seconds after which Azure gives up on a request to this project's deployment."""
     settings = read_yaml(ONLINE_DEPLOYMENT).get("request_settings") or {}
     return float(settings.get("request_timeout_ms") or 1000 * AZURES_LIMIT) / 1000
 
@@ -196,7 +196,7 @@ def _since(started: float) -> float:
 
 
 def _pause(retry_after: str) -> float:
-    """Return the seconds to wait that a header asks for, as a number or a date; one second without one."""
+    """Return the seconds to wait that a header names, as a number or a date; one second without a header."""
     with suppress(ValueError):
         seconds = float(retry_after or 1)
         return max(0.0, seconds) if math.isfinite(seconds) else math.inf

@@ -1,4 +1,4 @@
-"""Drift to order: how production rows change, and what that does to them."""
+"""Applies simulated drift to production rows and their labels."""
 
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ WRONG_LABELS = 0.05
 
 
 class Shift(StrEnum):
-    """A drift that `mlops invoke --drift` and `mlops loop --shift` know."""
+    """A drift that `mlops invoke --drift` and `mlops loop --shift` accept."""
 
     NONE = "none"
     OFFSET = "offset"
@@ -25,12 +25,12 @@ class Shift(StrEnum):
 
 
 def default_shift(contract: Contract) -> Shift:
-    """Return the drift that suits the data: the real one of the following season where rows have a later period."""
+    """Return the drift that suits the data: the real one of the following season if rows have a later period."""
     return Shift.NEXT_SEASON if contract.training_until else Shift.OFFSET
 
 
-def telling_features(rows: pd.DataFrame, contract: Contract) -> list[str]:
-    """Return the numerical features that alone tell most about the target, the most telling first."""
+def most_predictive_features(rows: pd.DataFrame, contract: Contract) -> list[str]:
+    """Return the numerical features in order of their own correlation with the target, the most predictive first."""
     from sklearn.feature_selection import f_classif, f_regression
 
     numbers = rows[list(contract.numerical)]
@@ -41,24 +41,24 @@ def telling_features(rows: pd.DataFrame, contract: Contract) -> list[str]:
 
 
 def shift_rows(rows: pd.DataFrame, shift: Shift, usual: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Return shifted rows; `usual` are rows from before any drift, which say what is telling and how much it varies.
+    """Return shifted rows; `usual` are rows without drift, which give the features' predictive power and spread.
 
-    `offset` adds 1.5 standard deviations to the two most telling features, as a sensor that lost its zero does;
-    `scale` multiplies the next two by 1.5, as a changed unit does; `label_noise` offsets the least telling feature,
-    which raises an alert and harms no model, and blurs the labels: there is nothing to learn from them. Without
+    `offset` adds 1.5 standard deviations to the two most predictive features, as a sensor that lost its zero does.
+    `scale` multiplies the next two by 1.5, as a changed unit does. `label_noise` offsets the least predictive feature,
+    which raises an alert and harms no model, and blurs the labels, so that a retraining cannot learn from them. Without
     numerical features, every category becomes the rarest one in half of the rows.
     """
     if shift in (Shift.NONE, Shift.NEXT_SEASON):
         return rows
     shifted = rows.copy()
-    telling = telling_features(usual, contract) if contract.numerical else []
-    if not telling:
+    predictive = most_predictive_features(usual, contract) if contract.numerical else []
+    if not predictive:
         shifted = _rarest_categories(shifted, usual, contract)
     elif shift is Shift.SCALE:
-        for feature in telling[SHIFTED_FEATURES : 2 * SHIFTED_FEATURES] or telling:
+        for feature in predictive[SHIFTED_FEATURES : 2 * SHIFTED_FEATURES] or predictive:
             shifted[feature] = shifted[feature] * FACTOR
     else:
-        for feature in telling[-1:] if shift is Shift.LABEL_NOISE else telling[:SHIFTED_FEATURES]:
+        for feature in predictive[-1:] if shift is Shift.LABEL_NOISE else predictive[:SHIFTED_FEATURES]:
             shifted[feature] += DEVIATIONS * usual[feature].std()
     if shift is Shift.LABEL_NOISE:
         shifted[contract.target] = _blurred(shifted[contract.target], usual[contract.target])
@@ -66,7 +66,7 @@ def shift_rows(rows: pd.DataFrame, shift: Shift, usual: pd.DataFrame, contract: 
 
 
 def _blurred(labels: pd.Series, usual: pd.Series) -> pd.Series:
-    """Return numbers with five standard deviations of noise, or classes of which one in twenty is another row's."""
+    """Return numbers with noise of five standard deviations, or classes of which one in twenty is another row's."""
     draw = np.random.default_rng(0)
     if labels.dtype.kind == "f":
         return labels + draw.normal(0, NOISE * usual.std(), len(labels))

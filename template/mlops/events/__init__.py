@@ -1,1 +1,1 @@
-"""Decides what an event leads to, and finds events where nothing sends them."""
+"""Decides about events, and finds events in projects without Event Grid."""

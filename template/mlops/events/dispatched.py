@@ -1,8 +1,8 @@
-"""Remembers what the poll has told GitHub. Pure: the text is kept as a tag of the newest model version.
+"""Remembers what the poll has reported to GitHub. Pure: the text is kept as a tag of the newest model version.
 
-A tag in the registry, because a runner keeps nothing, the identity that polls may write it, and it goes away with the
-model. It holds an entry for each dispatch, `KEY@TIME`, the newest last. A key is a version of the model, or a try of a
-retraining: what has changed the world since, such as a retraining that failed, makes another key.
+A runner keeps nothing, so a tag holds it: the identity of the poll may write it, and it is deleted with the model. It
+has an entry `KEY@TIME` for each dispatch, the newest last. The key is a model version or a try of a retraining, so a
+new state, such as a failed retraining, has a new key.
 """
 
 from collections.abc import Iterable
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 TAG = "dispatched"
-# GitHub is told again after this, because an event may get lost on its way, and three times at most.
+# An event may get lost, so GitHub is notified again after this time, and three times at most.
 AGAIN_AFTER = timedelta(days=1)
 MOST = 3
-# More than can be under way at a time; a tag has room for some hundred characters.
+# More than can be in progress at a time; a tag holds some hundred characters.
 KEPT = 12
 FORMAT = "%Y%m%dT%H%MZ"
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What GitHub was told, and when: the oldest first."""
+    """The dispatches to GitHub with their times, the oldest first."""
 
     entries: tuple[tuple[str, datetime], ...] = ()
 
     @classmethod
     def read(cls, texts: Iterable[str]) -> "Memory":
-        """Read the tags of all versions of the model; what is no entry is left out."""
+        """Read the tags of all versions of the model; invalid entries are ignored."""
         found = {entry for text in texts for word in text.split() if (entry := _entry(word)) is not None}
         return cls(tuple(sorted(found, key=lambda entry: entry[::-1])))
 
     def write(self) -> str:
-        """Return the text that keeps it."""
+        """Return the text of the tag."""
         return " ".join(f"{key}@{time:{FORMAT}}" for key, time in self.entries[-KEPT:])
 
     def with_dispatch(self, key: str, now: datetime) -> "Memory":
@@ -39,12 +39,12 @@ class Memory:
         return Memory((*self.entries, (key, now.astimezone(UTC).replace(second=0, microsecond=0))))
 
     def objection(self, key: str, now: datetime) -> str:
-        """Return why GitHub is not to be told again, or nothing."""
+        """Return why not to send a dispatch again, or an empty text."""
         times = [time for known, time in self.entries if known == key]
         if len(times) >= MOST:
-            return f"GitHub was told of it {MOST} times: start the workflow by hand to try it again."
+            return f"GitHub was notified {MOST} times: start the workflow by hand to try it again."
         if times and now - times[-1] < AGAIN_AFTER:
-            return f"GitHub was told of it at {times[-1]:%Y-%m-%d %H:%M} UTC, and is told again a day later."
+            return f"GitHub was notified at {times[-1]:%Y-%m-%d %H:%M} UTC, and is notified again a day later."
         return ""
 
 

@@ -1,9 +1,9 @@
-"""Decides what an event is worth: a retraining, a deployment or nothing, and says why. Pure: it asks nobody.
+"""Decides whether an event leads to a retraining, a deployment or nothing, with the reason. Pure: it makes no requests.
 
 Event Grid delivers at least once and in any order, and a monitor run raises one event for each breaching signal and
-each status: so whatever arrives, however often, one monitor run leads to one retraining at most. A retraining that
-failed or was cancelled does not count: the next delivery repeats it under a new name, because Azure takes no job's name
-twice. Three tries are the limit, so that a breach that always fails does not go round for ever.
+each status. Yet one monitor run leads to at most one retraining. A retraining that failed or was cancelled does not
+count: the next delivery repeats it under a new name, because Azure takes no job's name twice. Three tries are the
+limit, so that a breach whose retraining always fails is not retried without end.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ DRIFT, MODEL = "drift-detected", "model-registered"
 RETRAINING = re.compile(r"retrain-[0-9a-f]{16}(-[1-9][0-9]?)?")
 FINAL = ("completed", "failed")
 TRIES = 3
-# Jobs with one of these states have ended without a result. Every other state, known or not, may still bring one.
+# Jobs in one of these states have ended without a result. Any other state, known or not, may still bring one.
 WITHOUT_RESULT = ("failed", "canceled", "notresponding")
 
-# What may leave the payload, and nothing else does: none of it can end a shell word or climb out of a folder.
+# Only values that match may leave the payload: none of them can end a shell word or leave a folder.
 PATTERNS = {
     "event_id": r"[A-Za-z0-9][A-Za-z0-9-]{0,127}",
     "root_run_id": r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}",
@@ -41,7 +41,7 @@ KEYS = {
 
 
 class Outcome(StrEnum):
-    """What an event leads to."""
+    """The outcome of an event."""
 
     RETRAIN = "RETRAIN"
     DEPLOY = "DEPLOY"
@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome, and what it needs: the name of the retraining's job or the version to deploy."""
+    """An outcome with the name of the retraining's job or the version to deploy."""
 
     outcome: Outcome
     reason: str
@@ -61,7 +61,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Project:
-    """What makes an event this project's, and its limits. Without a workspace any will do."""
+    """The names that identify this project's events, and its limits. Without a workspace any workspace matches."""
 
     model_name: str
     signal_prefix: str
@@ -72,37 +72,37 @@ class Project:
 
 @dataclass(frozen=True)
 class Retraining:
-    """A retraining's job: its status, and when it was started."""
+    """A retraining's job: its status and its start."""
 
     status: str
     started: datetime | None = None
 
     @property
     def counts(self) -> bool:
-        """Return whether it has brought a result or may still bring one."""
+        """Return whether it has a result or may still get one."""
         return self.status.lower() not in WITHOUT_RESULT
 
 
 @dataclass(frozen=True)
-class Known:
-    """What exists already: retrainings by their job's name, model versions with the state of their rollout."""
+class WorkspaceState:
+    """The state of the workspace: retrainings by their job's name, and the rollout state of each model version."""
 
     retrainings: Mapping[str, Retraining]
     rollouts: Mapping[str, str | None]
     now: datetime
 
 
-def triage(event_type: str, payload: object, project: Project, known: Known) -> Decision:
-    """Decide what a `repository_dispatch` event leads to.
+def triage(event_type: str, payload: object, project: Project, known: WorkspaceState) -> Decision:
+    """Decide about a `repository_dispatch` event.
 
     Args:
         event_type: the dispatch's event type.
-        payload: its `client_payload`, as it came.
-        project: what makes an event this project's.
-        known: what exists already.
+        payload: its `client_payload`, unchanged.
+        project: the names that identify this project's events, and its limits.
+        known: the state of the workspace.
     """
     if event_type not in KEYS:
-        return _ignore(f"Events of the type {_shown(event_type)} mean nothing here.")
+        return _ignore(f"Unknown event type {_shown(event_type)}.")
     values, problem = read_payload(payload, KEYS[event_type])
     if problem:
         return _ignore(f"The payload is malformed: {problem}.")
@@ -114,14 +114,14 @@ def triage(event_type: str, payload: object, project: Project, known: Known) -> 
 
 
 def read_payload(payload: object, keys: tuple[str, ...]) -> tuple[dict[str, str], str]:
-    """Return the payload's values by lower-case key, and what is wrong with the first that is not as it must be."""
+    """Return the payload's values by lower-case key, and the problem of the first invalid one."""
     if not isinstance(payload, dict):
-        return {}, "it is no JSON object"
+        return {}, "it is not a JSON object"
     given: dict[str, Any] = {str(key).lower(): value for key, value in payload.items()}
     values = {}
     for key in keys:
         value = given.get(key)
-        # JSON numbers are what Azure sends for some versions; True is no number.
+        # Azure sends some versions as JSON numbers. True is not one.
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if not isinstance(text, str) or not re.fullmatch(PATTERNS[key], text):
             return {}, f"{key} is {_shown(value)}" if key in given else f"{key} is missing"
@@ -130,33 +130,33 @@ def read_payload(payload: object, keys: tuple[str, ...]) -> tuple[dict[str, str]
 
 
 def cause_of(event_type: str, payload: object) -> str | None:
-    """Return what a retraining for an event would be caused by: the monitor's run. None if the event asks for none."""
+    """Return the cause of an event's retraining, the monitor's run; None if the event asks for none."""
     values, problem = read_payload(payload, KEYS[DRIFT]) if event_type == DRIFT else ({}, "another event")
     return None if problem else values["root_run_id"]
 
 
 def retraining_names(cause: str, tries: int = TRIES) -> tuple[str, ...]:
-    """Return the names that a cause's retraining may have, one for each try, however often the cause is reported."""
+    """Return the possible names of a cause's retraining, one for each try, whatever the number of reports."""
     name = f"retrain-{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
     return (name, *(f"{name}-{number}" for number in range(2, tries + 1)))
 
 
-def triage_retraining(cause: str, project: Project, known: Known) -> Decision:
-    """Decide about a retraining that a person or the schedule asks for; a person's project has no cool-down."""
-    return _retrain(cause, "A retraining was asked for.", project, known)
+def triage_retraining(cause: str, project: Project, known: WorkspaceState) -> Decision:
+    """Decide about a retraining that a person or the schedule requests; a person's project has no cool-down."""
+    return _retrain(cause, "A retraining was requested.", project, known)
 
 
-def triage_deployment(version: str, project: Project, known: Known) -> Decision:
-    """Decide about a deployment that a person asks for: of the newest version, or of a chosen one."""
+def triage_deployment(version: str, project: Project, known: WorkspaceState) -> Decision:
+    """Decide about a deployment that a person requests: of the newest version, or of a chosen one."""
     chosen = version or newest_standing(known.rollouts) or ""
     if chosen not in known.rollouts:
         return _ignore(
             f"{project.model_name} has no version {_shown(version)}." if version else "There is no model yet."
         )
-    return Decision(Outcome.DEPLOY, f"{project.model_name} version {chosen} was asked for.", version=chosen)
+    return Decision(Outcome.DEPLOY, f"{project.model_name} version {chosen} was requested.", version=chosen)
 
 
-def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Decision:
+def _triage_drift(values: dict[str, str], project: Project, known: WorkspaceState) -> Decision:
     if values["status"].lower() not in FINAL:
         return _ignore(f"The monitor run is {values['status']}: only Completed and Failed are final.")
     if not values["signal"].lower().startswith(project.signal_prefix.lower()):
@@ -165,7 +165,7 @@ def _triage_drift(values: dict[str, str], project: Project, known: Known) -> Dec
     return _retrain(values["root_run_id"], reason, project, known)
 
 
-def _retrain(cause: str, reason: str, project: Project, known: Known) -> Decision:
+def _retrain(cause: str, reason: str, project: Project, known: WorkspaceState) -> Decision:
     names, cool_down = retraining_names(cause, project.tries), project.cool_down
     tried = {name: known.retrainings[name] for name in names if name in known.retrainings}
     for name, retraining in tried.items():
@@ -173,7 +173,7 @@ def _retrain(cause: str, reason: str, project: Project, known: Known) -> Decisio
             said = f"{reason} Its retraining {name} has been started before and is {retraining.status}."
             return Decision(Outcome.ALREADY_HANDLED, said, name)
     if len(tried) == len(names):
-        last = f"{', '.join(tried)} all ended without a result: mend what stopped them, then start the workflow by hand"
+        last = f"{', '.join(tried)} all ended without a result: fix the cause, then start the workflow by hand"
         return Decision(Outcome.ALREADY_HANDLED, f"{reason} Its retraining was tried {len(tried)} times, and {last}.")
     for name, retraining in known.retrainings.items():
         started = retraining.started
@@ -184,7 +184,7 @@ def _retrain(cause: str, reason: str, project: Project, known: Known) -> Decisio
     return Decision(Outcome.RETRAIN, f"{reason}{again}", next(name for name in names if name not in tried))
 
 
-def _triage_model(values: dict[str, str], project: Project, known: Known) -> Decision:
+def _triage_model(values: dict[str, str], project: Project, known: WorkspaceState) -> Decision:
     name, version = values["model_name"], str(int(values["model_version"]))
     if name.lower() != project.model_name.lower():
         return _ignore(f"{name} is not this project's model, {project.model_name}.")
@@ -204,7 +204,7 @@ def _ignore(reason: str) -> Decision:
 
 
 def _shown(value: object) -> str:
-    """Return a foreign value so that it can do no harm in a log or a summary, at a length that can be read."""
+    """Return a foreign value in a form that is harmless and short in a log or a summary."""
     plain = value if isinstance(value, str | int | float | None) else type(value).__name__
     text = re.sub(r"[^A-Za-z0-9 _.:,-]", "?", str(plain))
     return f"'{text[:60]}{'...' if len(text) > 60 else ''}'"

@@ -1,4 +1,4 @@
-"""Reads the event that started a workflow run, asks what exists already, and tells the workflow what was decided."""
+"""Turns the event that triggered a GitHub workflow into a decision and writes it to the workflow's outputs."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from mlops.events.triage import (
     RETRAINING,
     TRIES,
     Decision,
-    Known,
     Outcome,
     Project,
     Retraining,
+    WorkspaceState,
     cause_of,
     retraining_names,
     triage,
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 
-# As many tries as a retraining's name has room for.
+# The number of tries that fit into a retraining's name.
 MANY = 99
 
 
 @dataclass(frozen=True)
 class Message:
-    """What started a workflow run: an event of the bridge, a person or the schedule."""
+    """The trigger of a workflow run: an event of the bridge, a person or the schedule."""
 
     name: str
     type: str = ""
@@ -47,17 +47,17 @@ class Message:
 
 
 def read_message(environment: Mapping[str, str], file: Path | None = None) -> Message:
-    """Read the event from the environment, or from a file of the shape that GITHUB_EVENT_PATH names.
+    """Read the event from the environment, or from a file in the format of GITHUB_EVENT_PATH.
 
     Raises:
-        WrongInputError: there is no event, or it is no JSON; what it says is shown nowhere.
+        WrongInputError: there is no event, or it is not JSON; its content is not shown.
     """
     name = environment.get("GITHUB_EVENT_NAME", "repository_dispatch")
     run, version = environment.get("GITHUB_RUN_ID", ""), environment.get("MODEL_VERSION", "")
     if file is not None:
         event = _parse(file.read_text(encoding="utf-8", errors="replace"), str(file))
         if not isinstance(event, dict):
-            raise WrongInputError(f"{file} holds no JSON object.")
+            raise WrongInputError(f"{file} does not hold a JSON object.")
         return Message("repository_dispatch", str(event.get("action", "")), event.get("client_payload"), run)
     if name != "repository_dispatch":
         return Message(name, run=run, version=version)
@@ -72,44 +72,44 @@ def read_message(environment: Mapping[str, str], file: Path | None = None) -> Me
 def _parse(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    # A number of thousands of digits or a list in thousands of lists is no JSONDecodeError.
+    # Not JSONDecodeError: a number of thousands of digits, or a list nested thousands of times.
     except (ValueError, RecursionError) as error:
-        raise WrongInputError(f"{where} holds no JSON.") from error
+        raise WrongInputError(f"{where} does not hold JSON.") from error
 
 
 def decide(
     client: "MLClient", message: Message, wanted: Outcome, settings: Settings, environment: Mapping[str, str]
 ) -> Decision:
-    """Decide what a message leads to, knowing what the workspace holds.
+    """Decide about a message, given the state of the workspace.
 
     Args:
         client: the workspace, or the laptop's emulator of one.
-        message: what started the workflow.
-        wanted: what the workflow is able to do.
+        message: the trigger of the workflow.
+        wanted: the outcome that the workflow can handle.
         settings: the project's.
-        environment: where the workspace's name and another cool-down may be given.
+        environment: may give the workspace's name and another cool-down.
     """
     project = project_of(settings, environment)
     if message.name == "repository_dispatch":
         cause = cause_of(message.type, message.payload)
-        decision = triage(message.type, message.payload, project, look_around(client, project, cause))
+        decision = triage(message.type, message.payload, project, read_state(client, project, cause))
         if decision.outcome in (Outcome.RETRAIN, Outcome.DEPLOY) and decision.outcome != wanted:
-            return Decision(Outcome.IGNORE, f"{decision.reason} That is another workflow's to handle.")
+            return Decision(Outcome.IGNORE, f"{decision.reason} Another workflow handles this.")
         return decision
     if wanted == Outcome.DEPLOY:
-        return triage_deployment(message.version, project, look_around(client, project, None))
+        return triage_deployment(message.version, project, read_state(client, project, None))
     if message.name != "schedule":
         # A person has decided already.
         project = replace(project, cool_down=timedelta(0))
     cause = f"github-{message.run}"
-    return triage_retraining(cause, project, look_around(client, project, cause))
+    return triage_retraining(cause, project, read_state(client, project, cause))
 
 
 def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
-    """Return what makes an event this project's.
+    """Return the names that identify this project's events, and its limits.
 
     Raises:
-        WrongInputError: MLOPS_COOL_DOWN_HOURS is no number.
+        WrongInputError: MLOPS_COOL_DOWN_HOURS is not a number.
     """
     hours = environment.get("MLOPS_COOL_DOWN_HOURS") or str(settings.cool_down_hours)
     if not hours.isdecimal():
@@ -120,26 +120,26 @@ def project_of(settings: Settings, environment: Mapping[str, str]) -> Project:
 
 
 def has_no_limits(environment: Mapping[str, str]) -> bool:
-    """Return whether a loop on the laptop asks: it takes minutes, and a person mends what failed and goes on."""
+    """Return whether a loop on the laptop asks: a person watches it, so the number of tries has no limit."""
     return environment.get("MLOPS_NO_LIMITS") == "1"
 
 
-def look_around(client: "MLClient", project: Project, cause: str | None) -> Known:
-    """Return what exists already, as far as a decision needs it.
+def read_state(client: "MLClient", project: Project, cause: str | None) -> WorkspaceState:
+    """Return the state of the workspace, as far as a decision needs it.
 
     Args:
         client: the workspace.
         project: the project.
-        cause: what a retraining would be caused by; without one the decision is about a model.
+        cause: the cause of a retraining; without one the decision is about a model.
     """
     if cause is None:
-        return Known({}, rollouts_of(client, project.model_name), now(client))
+        return WorkspaceState({}, rollouts_of(client, project.model_name), now(client))
     recent = recent_retrainings(client) if project.cool_down else {}
-    return Known(recent | tries_of(client, cause, project.tries), {}, now(client))
+    return WorkspaceState(recent | tries_of(client, cause, project.tries), {}, now(client))
 
 
 def tries_of(client: "MLClient", cause: str, tries: int) -> dict[str, Retraining]:
-    """Return the retrainings that a cause has led to; their names are taken one after the other."""
+    """Return the retrainings of a cause; their names are used in order."""
     found: dict[str, Retraining] = {}
     for name in retraining_names(cause, tries):
         status = find(client, name)
@@ -159,8 +159,8 @@ def recent_retrainings(client: "MLClient") -> dict[str, Retraining]:
 
 
 def report(decision: Decision, environment: Mapping[str, str]) -> None:
-    """Write a decision where the workflow's later steps and its readers find it, if it runs in a workflow."""
-    # Every value has passed triage's patterns, and the reason is one line: none can forge another output.
+    """Write a decision to the workflow's outputs and summary, if it runs in a workflow."""
+    # Every value has passed triage's patterns, and the reason is one line, so none can forge another output.
     outputs = {
         "outcome": decision.outcome,
         "reason": decision.reason,

@@ -11,12 +11,12 @@ from mlops.jobs.watching import Progress
 
 
 def show_steps(looks: Iterable[Progress]) -> Progress:
-    """Show a job's steps as each look finds them, and return the last look."""
+    """Show a job's steps at each look, and return the last look."""
     spinner = Spinner("dots")
     with Live(console=console, refresh_per_second=8) as live:
         for progress in looks:
             live.update(_steps(progress, spinner))
-    if not console.is_terminal:  # Rich leaves the line of its last picture open there
+    if not console.is_terminal:  # Rich leaves the line of its last frame open there
         console.print()
     return progress
 

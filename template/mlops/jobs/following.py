@@ -14,7 +14,7 @@ def follow(client: "MLClient", name: str) -> None:
     """Show a job's steps until it ends.
 
     Raises:
-        RunFailedError: it ended in another way than Completed; the message has the step and the link to the studio.
+        RunFailedError: it did not end as Completed; the message has the step and the link to the studio.
     """
     last = show_steps(watch(client, name))
     if last.status != COMPLETED:

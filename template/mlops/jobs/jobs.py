@@ -1,6 +1,6 @@
-"""Submits jobs, finds them and reads their outputs: one way for the laptop and Azure.
+"""Submits jobs, finds them and reads their outputs, on the laptop and on Azure.
 
-`jobs.stream` and `jobs.download` are not used: both fail in the pinned SDK where a datastore has no account key.
+`jobs.stream` and `jobs.download` are not used: both fail in the pinned SDK if a datastore has no account key.
 """
 
 import copy
@@ -22,9 +22,9 @@ NEWEST = 2000
 
 
 def prepare(job: Any, name: str | None = None) -> None:
-    """Give a pipeline job its name and, below that, the place of each of its outputs.
+    """Set a pipeline job's name and the path of each of its outputs, below that name.
 
-    Where Azure would put an output by itself is known only to calls that need an account key.
+    Azure's default path of an output can be read only by calls that need an account key.
     """
     job.name = name or f"{job.experiment_name}-{uuid.uuid4().hex[:10]}"
     for output in job.outputs:
@@ -42,8 +42,7 @@ def submit(client: "MLClient", job: Any, is_new: bool = True) -> str:
     Args:
         client: the workspace, or the laptop's emulator of one.
         job: the job, with a name.
-        is_new: whether nobody else can have used the name: then a job that exists is ours, started by a request whose
-            answer was lost.
+        is_new: whether the name is new: then an existing job is ours, started by a request whose answer was lost.
     """
     from azure.core.exceptions import ResourceExistsError
 
@@ -80,12 +79,12 @@ def status_of(job: Any) -> str:
 def listed(
     client: "MLClient", parent: str | None = None, limit: int = NEWEST, schedule: str | None = None
 ) -> Iterator[Any]:
-    """Return the newest jobs of the workspace or of a schedule, or a job's children; unreadable ones are left out."""
+    """Return the newest jobs of the workspace or of a schedule, or a job's children; unreadable jobs are left out."""
     if parent:
         found: Any = client.jobs.list(parent_job_name=parent)
     else:
-        # The SDK reads a page at once: one job of a type that it does not know, such as Labeling, raises, and the page
-        # is lost. This copy reads job by job. Should an SDK rename the method, the copy is as good as the original.
+        # The SDK reads a whole page: a single job of an unknown type, such as Labeling, raises, and the page is lost.
+        # This copy reads job by job. If an SDK renames the method, the copy behaves like the original.
         jobs: Any = copy.copy(client.jobs)
         read = getattr(jobs, "_handle_rest_errors", None)
         jobs._handle_rest_errors = lambda job: _read(read, job)
@@ -101,10 +100,10 @@ def _read(read: Callable[[Any], Any] | None, job: Any) -> Any:
 
 
 def download_output(client: "MLClient", job: str, output: str, folder: Path) -> Path:
-    """Copy what a job wrote to one of its outputs into a folder and return that folder.
+    """Download an output of a job into a folder and return that folder.
 
     Raises:
-        RunFailedError: there is nothing.
+        RunFailedError: the output is empty.
     """
     from mlops.storage import blob_path, container
 
@@ -112,13 +111,14 @@ def download_output(client: "MLClient", job: str, output: str, folder: Path) -> 
     if not store.names(prefix):
         raise RunFailedError(
             f"The job {job} left nothing at {output_path(job, output)}: look at its output '{output}' in the studio. "
-            "A job that was submitted by hand or by an older version of this project has it elsewhere: train again."
+            "A job that was submitted by hand or by an older version of this project has its outputs elsewhere: "
+            "train again."
         )
     store.download(prefix, folder)
     return folder
 
 
 def created_at(job: Any) -> datetime | None:
-    """Return when a job was created, if it says so."""
+    """Return the creation time of a job, None if the job does not give it."""
     created: datetime | None = getattr(getattr(job, "creation_context", None), "created_at", None)
     return created.replace(tzinfo=UTC) if created and created.tzinfo is None else created

@@ -1,4 +1,4 @@
-"""Watches a job until it ends, by asking for it and its steps again and again; faults that pass are waited out."""
+"""Polls a job and its steps until the job ends, and retries transient faults."""
 
 import time
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 COMPLETED = "Completed"
-# As the SDK's own list of ends has it.
+# The SDK's own list of final states.
 ENDED = (COMPLETED, "Failed", "Canceled", "NotResponding", "Paused")
-# Times in a row that Azure may not answer, each after the SDK's own retries.
-PATIENCE = 10
+# Maximum number of consecutive failures to read the job, each after the SDK's own retries.
+MOST_FAILURES = 10
 # A pipeline inside a pipeline inside a pipeline.
 DEPTH = 3
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a job as it is shown; steps of an inner pipeline are one level deeper."""
+    """A step of a job for display; steps of an inner pipeline are one level deeper."""
 
     name: str
     status: str
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is; `reason` is what the laptop knows of a failure."""
+    """The state of a job; on the laptop `reason` explains a failure."""
 
     name: str
     status: str
@@ -48,7 +48,7 @@ def watch(client: "MLClient", name: str) -> Iterator[Progress]:
     """Return a job's progress again and again until it ends.
 
     Raises:
-        RunFailedError: Azure refuses to say how the job is, or has not answered for too long.
+        RunFailedError: Azure refuses to return the job, or has not answered for too long.
     """
     watcher = _Watcher(client, name)
     for pause in _pauses(is_local(client)):
@@ -61,7 +61,7 @@ def watch(client: "MLClient", name: str) -> Iterator[Progress]:
 
 
 def ending(last: Progress) -> str:
-    """Say how a job ended that did not complete."""
+    """Return a message about a job that did not complete."""
     steps = ", ".join(f"'{step.name}'" for step in last.steps if step.status == last.status)
     at = f" at the step {steps}" if steps and last.status != "Paused" else ""
     said = {
@@ -73,7 +73,7 @@ def ending(last: Progress) -> str:
 
 
 def wait(seconds: float) -> None:
-    """Let time pass between two looks."""
+    """Sleep between two looks."""
     time.sleep(seconds)
 
 
@@ -85,63 +85,63 @@ def _pauses(on_laptop: bool) -> Iterator[float]:
 
 
 class _Watcher:
-    """Looks at one job and remembers: how often Azure did not answer, the steps seen last, when each was seen first."""
+    """Watches one job; keeps the failures to read it, the steps seen last, and the time when each was first seen."""
 
     def __init__(self, client: "MLClient", name: str):
         self._client, self._name = client, name
-        self._patience, self._told = PATIENCE, False
+        self._attempts_left, self._warned = MOST_FAILURES, False
         self._seen: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._inner: dict[str, tuple[Step, ...]] = {}
         self._shown: tuple[Step, ...] = ()
 
     def look(self) -> Progress | None:
-        """Return how far the job is now, None if Azure does not say it this time.
+        """Return the job's progress, None if Azure does not answer this time.
 
         Raises:
-            RunFailedError: Azure refuses to say it, or has not said it for too long.
+            RunFailedError: Azure refuses to return it, or has not answered for too long.
         """
         try:
             job: Any = self._client.jobs.get(self._name)
         except Exception as error:
-            self._bear(error)
+            self._tolerate(error)
             return None
-        self._patience = PATIENCE
+        self._attempts_left = MOST_FAILURES
         self._read_steps()
         reason = failure_of(self._client, self._name)
         # Of the emulator's jobs the studio knows nothing.
         link = "" if is_local(self._client) else _link(job)
         return Progress(self._name, status_of(job), self._shown, link, reason)
 
-    def _bear(self, error: Exception) -> None:
+    def _tolerate(self, error: Exception) -> None:
         if refusal_of(error) is None and not is_missing(error):
             raise error
-        self._patience -= 1
-        if is_missing(error) or not is_passing(error) or not self._patience:
+        self._attempts_left -= 1
+        if is_missing(error) or not is_passing(error) or not self._attempts_left:
             raise RunFailedError(
-                f"It is not known how the job {self._name} ended, and it may be running still. {explained(error)}"
+                f"The state of the job {self._name} is unknown, and it may still be running. {explained(error)}"
             ) from error
-        self._tell(f"The job {self._name} goes on; its state is asked for again, after this: {explained(error)}")
+        self._warn_once(f"The job {self._name} continues; its state is read again after this error: {explained(error)}")
 
     def _read_steps(self) -> None:
-        """Keep what was seen last if run history does not answer: in a closed network it does not, and the job runs."""
+        """Read the steps, or keep the last ones if run history does not answer, as in a closed network."""
         try:
             self._shown = tuple(self._steps(self._name, 0))
         except Exception as error:
             if refusal_of(error) is None:
                 raise
-            self._tell(f"The steps of the job {self._name} cannot be shown: {explained(error)}")
+            self._warn_once(f"The steps of the job {self._name} cannot be shown: {explained(error)}")
 
-    def _tell(self, text: str) -> None:
-        if not self._told:
+    def _warn_once(self, text: str) -> None:
+        if not self._warned:
             warn(text)
-            self._told = True
+            self._warned = True
 
     def _steps(self, parent: str, depth: int) -> Iterator[Step]:
         for child in sorted(listed(self._client, parent), key=_created):
             status, name = status_of(child), str(child.name)
             yield Step(str(child.display_name or name), status, self._seconds(child, status), depth)
-            # Children do not say whether they are pipelines. One that has ended gets no more children.
+            # A child does not tell whether it is a pipeline. One that has ended gets no more children.
             if status == "Running" or (status in ENDED and name not in self._inner):
                 self._inner[name] = self._inside(name, depth + 1)
             yield from self._inner.get(name, ())
@@ -152,14 +152,14 @@ class _Watcher:
         try:
             return tuple(self._steps(child, depth))
         except Exception:
-            # Only for show: that a step says nothing of its inside is no reason to lose sight of the job.
+            # Steps are for display only: an unreadable step must not stop the watch of the job.
             return ()
 
     def _seconds(self, child: Any, status: str) -> float:
-        """Return how long a step has taken since it was first seen running.
+        """Return the duration of a step since it was first seen running.
 
-        A step that ran between two looks took what its own times say. They start when its job was submitted, so they
-        are used for nothing else.
+        The duration of a step that ran between two looks comes from its own times. These begin when its job was
+        submitted, so they are not used otherwise.
         """
         name, moment = str(child.name), time.monotonic()
         if status == "NotStarted":

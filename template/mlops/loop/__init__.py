@@ -1,1 +1,1 @@
-"""The loop on a laptop: production drifts, an alert, a retraining, a rollout; and its report."""
+"""The loop on a laptop: drift in production, an alert, a retraining, a rollout; and its report."""

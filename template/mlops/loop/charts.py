@@ -1,4 +1,7 @@
-"""The pictures of the loop's report, as SVG text. They can be read without colour: by position, hatching and label."""
+"""Draws the charts of the loop's report as SVG text.
+
+Position, hatching and labels make them readable without colour.
+"""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Shows the loop's stages as they go, and how it ended."""
+"""Shows the loop's stages while it runs, and its outcome."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from mlops.paths import ROOT
 
 
 class LoopDisplay:
-    """The loop's stages as they go."""
+    """The loop's stages while it runs."""
 
     def __init__(self, progress: Progress):
         self._progress, self._text = progress, ""
@@ -34,7 +34,7 @@ class LoopDisplay:
             console.print()
 
     def update(self, progress: Progress, text: str) -> None:
-        """Show where the loop is."""
+        """Show the current stage of the loop."""
         self._progress, self._text = progress, text
 
     def _stages(self) -> Table:
@@ -48,7 +48,7 @@ class LoopDisplay:
         return table
 
     def show_end(self, report: Path) -> None:
-        """Show the outcome and where the report is."""
+        """Show the outcome and the path of the report."""
         outcome = self._progress.outcome
         style = "bold green" if outcome == "closed" else "bold red"
         for stage in self._progress.stages:
@@ -56,7 +56,7 @@ class LoopDisplay:
             if gate and stage.facts.get("version"):
                 metric = f"{gate['metric']} {gate['challenger']:.4g}"
                 if gate["champion"] is not None:
-                    metric += f", its predecessor's on the same rows {gate['champion']:.4g}"
+                    metric += f", the predecessor's on the same rows {gate['champion']:.4g}"
                 console.print(f"registered {stage.facts['model']} version {stage.facts['version']}: {metric}")
         console.print(f"[{style}]{outcome}[/]: {OUTCOMES[outcome]}")
         console.print(f"Report: {report}", soft_wrap=True)
@@ -64,11 +64,11 @@ class LoopDisplay:
 
 
 OUTCOMES = {
-    "closed": "drift was noticed, a better model was deployed, and the monitor alerts no more",
-    "no_alert": "the monitor did not alert: there is no drift, or it is too small for the thresholds to see",
-    "retained": "the monitor alerted, but no challenger beat the champion; it goes on alerting",
+    "closed": "drift was detected, a better model was deployed, and the monitor no longer alerts",
+    "no_alert": "the monitor did not alert: there is no drift, or it is too small for the thresholds",
+    "retained": "the monitor alerted, but no challenger beat the champion; it still alerts",
     "false_alert": "the monitor alerted before there was any drift",
-    "still_alerting": "a new model was deployed, and yet the monitor goes on alerting",
+    "still_alerting": "a new model was deployed, but the monitor still alerts",
     "not_measured": "rows were sent, but the monitor could not measure them: `mlops monitor` says why",
 }
 
@@ -86,7 +86,7 @@ def _stage_summary(stage: Stage) -> str:
 
 
 def told_alerts(facts: Mapping[str, Any]) -> str:
-    """Return what a monitored window brought, from the facts of its stage."""
+    """Return the result of a monitored window, from the facts of its stage."""
     if facts["alerts"]:
         return f"alert: {', '.join(facts['alerts'])}"
     return str(facts.get("state", "no alert"))

@@ -1,4 +1,4 @@
-"""Once around the loop, resumable: each stage can be run again after a kill, and a new start goes on where it ended."""
+"""Runs the loop, resumable: each stage can run again after a kill, and a new start continues after the last stage."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ STAGES = ("data", "train", "deploy", "quiet", "breach", "retrain", "redeploy", "
 
 
 class Outcome(StrEnum):
-    """How a loop ended."""
+    """The outcome of a loop."""
 
     CLOSED = "closed"
     NO_ALERT = "no_alert"
@@ -49,7 +49,7 @@ class Outcome(StrEnum):
 
 @dataclass
 class Stage:
-    """One stage, and the facts it brought to light."""
+    """One stage and its results."""
 
     name: str
     status: str = "waiting"
@@ -59,15 +59,15 @@ class Stage:
 
 @dataclass
 class Progress:
-    """What a loop has done so far, and the drift that production has settled in; it outlives a kill."""
+    """The stages of a loop so far, and the drift of production that has accumulated. It survives a kill."""
 
     shift: Shift
     outcome: str = ""
-    regime: list[Shift] = field(default_factory=list)
+    accumulated_drift: list[Shift] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=lambda: [Stage(name) for name in STAGES])
 
     def save(self) -> None:
-        """File it for whoever goes on."""
+        """Save progress so that an interrupted loop can resume."""
         write_json(PROGRESS, asdict(self))
         stages = [asdict(stage) for stage in self.stages]
         write_json(RESULT, {"outcome": self.outcome or "running", "shift": self.shift, "stages": stages})
@@ -85,19 +85,20 @@ class Ended(Exception):
 
 
 def load_progress(shift: Shift | None) -> Progress:
-    """Return the loop that was interrupted, or a new one; another shift than the interrupted one's starts anew."""
-    regime: list[Shift] = []
+    """Return the interrupted loop's progress, or a new one; another shift than the interrupted loop's starts anew."""
+    accumulated_drift: list[Shift] = []
     if PROGRESS.exists():
         known = read_json(PROGRESS)
-        regime = [Shift(name) for name in known["regime"]]
+        # Projects of version 0.1.0 have the older name of the key.
+        accumulated_drift = [Shift(name) for name in known.get("accumulated_drift", known.get("regime", []))]
         if not known["outcome"] and shift in (None, known["shift"]):
             stages = [Stage(**stage) for stage in known["stages"]]
-            return Progress(Shift(known["shift"]), "", regime, stages)
-    return Progress(shift or default_shift(load_contract()), regime=regime)
+            return Progress(Shift(known["shift"]), "", accumulated_drift, stages)
+    return Progress(shift or default_shift(load_contract()), accumulated_drift=accumulated_drift)
 
 
 def run_loop(client: "MLClient", progress: Progress, report: Report) -> Outcome:
-    """Run the stages that are left and return how the loop ended."""
+    """Run the remaining stages and return the outcome."""
     loop = Loop(client, progress, report)
     try:
         for stage in progress.stages:
@@ -121,10 +122,10 @@ class Loop:
 
     @contextmanager
     def running(self, stage: Stage) -> Iterator[None]:
-        """Keep a stage's status and time."""
+        """Record a stage's status and duration."""
         started = time.monotonic()
         stage.status, stage.facts = "running", {}
-        self._say("")
+        self._show("")
         try:
             yield
             stage.status = "done"
@@ -136,10 +137,10 @@ class Loop:
             raise
         finally:
             stage.seconds = round(time.monotonic() - started, 2)
-            self._say("")
+            self._show("")
 
     def data(self, stage: Stage) -> None:
-        """Build the data assets, unless a retraining has made newer ones already."""
+        """Build the data assets, unless a retraining has already registered newer ones."""
         version = newest_version(self._client, str(read_yaml(LABELLED_DATA)["name"]))
         if version is None or version == "1":
             stage.facts["assets"] = [asdict(asset) for asset in build_data(self._client)]
@@ -147,33 +148,33 @@ class Loop:
             stage.facts["labelled_version"] = version
 
     def train(self, stage: Stage) -> None:
-        """Train; a RETAIN means that the champion in the registry is as good."""
+        """Train; RETAIN means that the champion in the registry is as good."""
         _training_facts(stage, train(self._client))
 
     def deploy(self, stage: Stage) -> None:
-        """The ModelRegistered event starts the deploy workflow, which first calibrates the monitor."""
+        """Deploy by the workflow that the ModelRegistered event starts, which first calibrates the monitor."""
         model = version_to_deploy(self._client, None)
         name, version = str(model.name), str(model.version)
-        # It has arrived already if this loop was interrupted, or if an earlier one has deployed the champion.
+        # The event has arrived already if this loop was interrupted, or if an earlier loop has deployed the champion.
         repeat_registration(self._client, name, version)
         self._deliver(stage, f"models/{name}:{version}")
         stage.facts |= read_rollout(version)
 
     def quiet(self, stage: Stage) -> None:
-        """Production as the model knows it: no alert."""
-        if _alerts(self._window(stage, self._progress.regime)):
+        """Monitor production without drift: no alert."""
+        if _alerts(self._window(stage, self._progress.accumulated_drift)):
             raise Ended(Outcome.FALSE_ALERT)
 
     def breach(self, stage: Stage) -> None:
-        """Production drifts: the monitor alerts."""
-        if not _alerts(self._window(stage, [*self._progress.regime, self._progress.shift])):
+        """Monitor drifted production: the monitor alerts."""
+        if not _alerts(self._window(stage, [*self._progress.accumulated_drift, self._progress.shift])):
             raise Ended(Outcome.NO_ALERT)
 
     def retrain(self, stage: Stage) -> None:
         """Train on old and newly labelled rows; the gate decides."""
         breach = self._stage("breach").facts
         job = self._deliver(stage, breach["run"])
-        # The poll does not report what an interrupted loop has handled.
+        # The poll does not report an event that an interrupted loop has handled.
         job = job or next((name for name, one in tries_of(self._client, breach["run"], MANY).items() if one.counts), "")
         if not job:
             raise RunFailedError(f"The breach of {breach['run']} led to no retraining. {_last_decision(stage)}")
@@ -187,23 +188,23 @@ class Loop:
             raise Ended(Outcome.RETAINED)
 
     def redeploy(self, stage: Stage) -> None:
-        """Roll the new model out; the monitor follows it."""
+        """Roll the new model out; the monitor is bound to it."""
         self.deploy(stage)
 
     def quiet_again(self, stage: Stage) -> None:
-        """The same drifted production goes on: the monitor alerts no more."""
-        run = self._window(stage, [*self._progress.regime, self._progress.shift])
+        """Monitor the same drifted production with the new model: no alert."""
+        run = self._window(stage, [*self._progress.accumulated_drift, self._progress.shift])
         self._settle()
         if _alerts(run):
             raise Ended(Outcome.STILL_ALERTING)
 
     def _window(self, stage: Stage, shifts: list[Shift]) -> MonitorRun:
         """Send a window of rows, then run the monitor over them."""
-        sent = invoke(self._client, shifts, progress=lambda done, of: self._say(f"request {done} of {of}"))
+        sent = invoke(self._client, shifts, progress=lambda done, of: self._show(f"request {done} of {of}"))
         if needs_labels():
             deliver_labels(self._client)
             rebind_labels(self._client)
-        self._say("monitoring")
+        self._show("monitoring")
         run = run_monitor(self._client)
         stage.facts |= asdict(sent) | {"run": run.name, "monitor": to_json(run)}
         alerts = [signal.name for signal in run.breached]
@@ -211,18 +212,18 @@ class Loop:
         return run
 
     def _deliver(self, stage: Stage, about: str) -> str:
-        """Deliver what a run or a model has raised, and return the retraining that it has led to, if any.
+        """Deliver the events that a run or a model has raised, and return the name of the resulting retraining, if any.
 
         Raises:
             RunFailedError: a hop failed.
         """
         hops: list[Hop] = []
         failed: Hop | None = None
-        for delivered in deliver_events(self._client, lambda hop: self._say(f"{hop.hop}: {hop.outcome}"), about):
+        for delivered in deliver_events(self._client, lambda hop: self._show(f"{hop.hop}: {hop.outcome}"), about):
             hops += delivered
             failed = next((hop for hop in delivered if not hop.ok), None)
             if failed:
-                # Another event of the same breach would only try the same again.
+                # Another event of the same breach would only repeat this.
                 break
         stage.facts["hops"] = [asdict(hop) for hop in hops]
         if failed:
@@ -230,21 +231,21 @@ class Loop:
         return next((hop.outputs["job"] for hop in hops if hop.outputs.get("job")), "")
 
     def _settle(self) -> None:
-        """From now on production is as it has become."""
+        """Make the drift permanent: from now on it is the usual state of production."""
         shift = self._progress.shift
-        if shift not in self._progress.regime:
-            self._progress.regime.append(shift)
+        if shift not in self._progress.accumulated_drift:
+            self._progress.accumulated_drift.append(shift)
 
     def _stage(self, name: str) -> Stage:
         return next(stage for stage in self._progress.stages if stage.name == name)
 
-    def _say(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         self._progress.save()
         self._report(self._progress, text)
 
 
 def _alerts(run: MonitorRun) -> bool:
-    """Return whether a monitor alerts; a window that was not measured ends the loop, because nothing is known of it."""
+    """Return whether a monitor alerts; a window without measurements ends the loop, because its drift is unknown."""
     if run.state is State.NOT_MEASURED:
         raise Ended(Outcome.NOT_MEASURED)
     return run.state is State.ALERT

@@ -1,4 +1,4 @@
-"""The loop's report: one page with its pictures in it."""
+"""Writes the loop's report: one HTML page that contains its charts."""
 
 import html
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ def write_report(progress: "Progress") -> Path:
         ),
         _section(
             "Traffic over time",
-            "Which deployment had which share of the requests.",
+            "The share of the requests of each deployment.",
             pictures.traffic([change for stage in progress.stages for change in stage.facts.get("traffic", [])]),
         ),
     ]

@@ -1,8 +1,8 @@
-"""Thresholds at which undrifted data brings one false alert at most in so many runs.
+"""Computes thresholds at which undrifted data causes at most one false alert per N runs.
 
-Azure's default thresholds do not know how large a window is: between 300 and 142 rows of one distribution the
-distances are well above 0.1. Here reference rows are split again and again into a reference part and a disjoint
-window part; each signal's largest value in each such run is what chance alone brings about.
+Azure's default thresholds do not depend on the size of a window: between 300 and 142 rows of one distribution the
+distances are well above 0.1. Here reference rows are split again and again into a reference part and a disjoint window
+part. The largest value of each signal in each such run is caused by chance alone.
 """
 
 import io
@@ -23,7 +23,7 @@ from mlops.files import write_text
 
 RESAMPLES = 300
 MANY_CELLS = 200_000
-"""From this many cells in the reference on, a quarter of the resamples has to do."""
+"""The number of cells in the reference from which on a quarter of the resamples is used."""
 
 PREDICTION = "prediction"
 ERRORS = ("rmse", "error_rate")
@@ -33,7 +33,7 @@ BELOW = ("two_sample_kolmogorov_smirnov_test", "pearsons_chi_squared_test", "nor
 
 @dataclass(frozen=True, order=True)
 class Group:
-    """All that one threshold of the YAML stands for: the features of one data type, in one signal, by one metric."""
+    """The scope of one threshold in the YAML: the features of one data type, in one signal, by one metric."""
 
     signal: str
     kind: str
@@ -42,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Thresholds by group, and the smallest shift of each numerical feature that its threshold still sees."""
+    """Thresholds by group, and the smallest shift of each numerical feature that its threshold detects."""
 
     thresholds: Mapping[Group, float]
     visible_shifts: Mapping[str, float]
@@ -56,17 +56,17 @@ def calibrate(
     reference: pd.DataFrame,
     target: str,
     window_rows: int,
-    runs_per_alarm: int = 20,
+    runs_per_alert: int = 20,
     seed: int = 0,
 ) -> Calibration:
     """Return the thresholds of every alerting signal of a monitor.
 
     Args:
         definition: the monitor's YAML.
-        reference: the rows it compares with: features, target and predictions.
+        reference: the reference rows: features, target and predictions.
         target: the target's column.
-        window_rows: how many rows a window is expected to hold; at most half the reference can stand for it.
-        runs_per_alarm: all signals together alert once in this many runs of undrifted data.
+        window_rows: the expected number of rows in a window; at most half the reference is used for it.
+        runs_per_alert: all signals together alert once in this number of runs of undrifted data.
         seed: of the resampling.
 
     Raises:
@@ -89,7 +89,7 @@ def calibrate(
         runs.append(extremes(signals, tables))
     thresholds = {
         group: max(threshold, _never_seen(len(reference))) if group.metric in RARE else threshold
-        for group, threshold in joint_thresholds(pd.DataFrame(runs), runs_per_alarm).items()
+        for group, threshold in joint_thresholds(pd.DataFrame(runs), runs_per_alert).items()
     }
     shifts = visible_shifts(signals, thresholds, reference, window, target, draw)
     return Calibration(thresholds, shifts, len(reference), window, resamples)
@@ -110,10 +110,10 @@ def _values(name: str, signal: Mapping[str, Any], tables: Tables) -> list[tuple[
         metrics = [given["metric_name"] for given in signal["metric_thresholds"] if given["metric_name"] in ERRORS]
         return [(Group(name, "all", metric), _error(metric, tables)) for metric in metrics]
     production = tables.production[compared_columns(signal, tables)]
-    # Thresholds that are there but never reached: only the values matter here.
+    # Use thresholds that are never reached: only the values matter here.
     measured, _ = SIGNALS[signal["type"]](_any_threshold(signal), Tables(tables.reference, production, tables.target))
     names = {metric: name for name, metric in METRICS_IN_YAML.items()}
-    # With a threshold of zero, what a rate is held against is the reference's own rate, which Azure adds to it.
+    # With a threshold of zero the limit of a rate is the reference's own rate, which Azure adds.
     is_rate = signal["type"] == "data_quality"
     return [
         (Group(name, found.kind, names[found.metric]), found.value - (found.threshold if is_rate else 0.0))
@@ -135,7 +135,7 @@ def _any_threshold(signal: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compared_columns(signal: Mapping[str, Any], tables: Tables) -> list[str]:
-    """Return the production columns that a signal looks at."""
+    """Return the production columns that a signal reads."""
     if signal["type"] == "prediction_drift":
         return [PREDICTION]
     features = [name for name in tables.production if name not in (PREDICTION, tables.target)]
@@ -147,20 +147,20 @@ def _error(metric: str, tables: Tables) -> float:
     return math.sqrt(((predicted - actual) ** 2).mean()) if metric == "rmse" else float((predicted != actual).mean())
 
 
-def joint_thresholds(runs: pd.DataFrame, runs_per_alarm: int) -> dict[Group, float]:
-    """Return one threshold for each group so that all of them together are crossed in one of so many runs.
+def joint_thresholds(runs: pd.DataFrame, runs_per_alert: int) -> dict[Group, float]:
+    """Return one threshold for each group so that one of N runs crosses any of them.
 
-    Every group gives up the same share of its own runs; that share is found from each run's largest rank.
+    Every group gives up the same share of its own runs. Each run's largest rank determines that share.
     """
     worse = runs.apply(lambda values: -values if values.name.metric in BELOW else values)
     ranks = worse.rank(method="max", pct=True)
-    share = float(np.quantile(ranks.max(axis=1), 1 - 1 / runs_per_alarm, method="higher"))
+    share = float(np.quantile(ranks.max(axis=1), 1 - 1 / runs_per_alert, method="higher"))
     limits = {group: float(np.nanquantile(values, share, method="higher")) for group, values in worse.items()}
     return {group: _rounded_away(-limit if group.metric in BELOW else limit, group) for group, limit in limits.items()}
 
 
 def _never_seen(rows: int) -> float:
-    """Return how large a rate may well be that was never seen in so many rows: the rule of three.
+    """Return an upper bound for a rate with no occurrence in this number of rows: the rule of three.
 
     Hanley and Lippman-Hand, If nothing goes wrong, is everything all right?, JAMA 1983.
     """
@@ -168,7 +168,7 @@ def _never_seen(rows: int) -> float:
 
 
 def _rounded_away(limit: float, group: Group) -> float:
-    """Round to four digits so that the value it came from is not an alert itself."""
+    """Round to four digits so that the value itself is not an alert."""
     if limit <= 0:
         return 0.0
     digits = 3 - math.floor(math.log10(abs(limit)))
@@ -201,14 +201,14 @@ def visible_shifts(
             for _ in range(6):
                 middle = (low + high) / 2
                 seen = sum(
-                    _rings(name, signal, thresholds, reference, order, window, feature, middle) for order in orders
+                    _alerts(name, signal, thresholds, reference, order, window, feature, middle) for order in orders
                 )
                 low, high = (low, middle) if seen >= 19 else (middle, high)
             shifts[feature] = round(high, 2)
     return shifts
 
 
-def _rings(
+def _alerts(
     name: str,
     signal: Mapping[str, Any],
     thresholds: Mapping[Group, float],
@@ -232,7 +232,7 @@ def _rings(
 
 
 def write_thresholds(file: Path, thresholds: Mapping[Group, float]) -> None:
-    """Write thresholds into a monitor's YAML; comments and everything else stay."""
+    """Write thresholds into a monitor's YAML; comments and all other content stay."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
@@ -245,7 +245,7 @@ def write_thresholds(file: Path, thresholds: Mapping[Group, float]) -> None:
 
 
 def set_thresholds(definition: MutableMapping[str, Any], thresholds: Mapping[Group, float]) -> None:
-    """Put thresholds in the place of those in a monitor's definition."""
+    """Replace the thresholds in a monitor's definition."""
     for group, threshold in thresholds.items():
         given = definition["create_monitor"]["monitoring_signals"][group.signal]["metric_thresholds"]
         if isinstance(given, list):

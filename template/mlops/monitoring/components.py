@@ -1,4 +1,4 @@
-"""Registers the components that the monitor names: a schedule does not bring them along."""
+"""Registers the components that the monitor names: a schedule does not register them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,26 +13,27 @@ from mlops.refusals.explain import is_missing
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-# What the SDK leaves out of a component's code.
+# The SDK leaves these out of a component's code.
 CACHES = "__pycache__"
 
 
 def bind_components(client: "MLClient", monitor: dict[str, Any]) -> None:
-    """Register the project's components that a monitor names, and name them in its definition by id."""
+    """Register the project's components that a monitor names, and set their ids in its definition."""
     ids: dict[str, str] = {}
     for part, key, name in list(_references(monitor["create_monitor"])):
         file = ROOT / "components" / f"{name}.yml"
-        # A component without a file here is one that somebody has registered by hand.
+        # A component without a file here was registered by hand.
         if file.exists():
             ids[name] = ids.get(name) or register_component(client, file)
-            # The schema takes the prefix off a `component_id`, and only there.
+            # The schema removes the prefix of a `component_id`, and of no other key.
             part[key] = f"azureml:{ids[name]}" if key == "component_id" else ids[name]
 
 
 def register_component(client: "MLClient", definition: Path) -> str:
-    """Register a component under a version that its content decides, and return its id.
+    """Register a component under a version that depends on its content, and return its id.
 
-    A version is thus one specification and one code for ever, on the laptop and on Azure. Azure changes none.
+    So a version always has the same specification and code, on the laptop and on Azure. Azure allows no change of a
+    version.
     """
     component: Any = load_component(definition)
     component.version = version_of(definition)
@@ -46,7 +47,7 @@ def register_component(client: "MLClient", definition: Path) -> str:
 
 
 def version_of(definition: Path) -> str:
-    """Return the version of a component's specification and code, in the form that monitors take: three numbers."""
+    """Return the version of a component's specification and code, in the format of monitors: three numbers."""
     code = (definition.parent / str(read_yaml(definition)["code"])).resolve()
     content = hashlib.sha256(definition.read_bytes())
     for file in sorted(code.rglob("*")):
@@ -56,7 +57,7 @@ def version_of(definition: Path) -> str:
 
 
 def _references(part: Any) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Return where a part of a definition names a component, in which dictionary and under which key, and its name."""
+    """Yield each place where a definition names a component: the dictionary, the key and the component's name."""
     if isinstance(part, dict):
         for key, value in part.items():
             if key in ("component_id", "pre_processing_component"):

@@ -1,4 +1,4 @@
-"""Azure's metrics on two files."""
+"""Computes Azure's metrics of two files."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -20,7 +20,7 @@ def compare_files(
     """Return the drift and the quality of production rows against baseline rows.
 
     Raises:
-        WrongInputError: a file is not there or no table, a column is not in it, or there is nothing to compare.
+        WrongInputError: a file is missing or not a table, a column is missing, or there is nothing to compare.
     """
     old, new = read_table(baseline), read_table(production)
     for name in [*numerical, *categorical]:
@@ -36,17 +36,17 @@ def compare_files(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV, a Parquet file or an MLTable folder, integers with empty cells as integers.
+    """Read a CSV, a Parquet file or an MLTable folder; integers with empty cells stay integers.
 
     Raises:
-        WrongInputError: it is not there, or none of these.
+        WrongInputError: it does not exist, or is none of these.
     """
     if (path / "MLTable").exists():
         from model.tables import read_mltable
 
         return read_mltable(path)
     if not path.is_file():
-        raise WrongInputError(f"There is no file {path}, nor a folder of that name with a file MLTable in it.")
+        raise WrongInputError(f"There is no file {path}, and no folder of that name with an MLTable file.")
     try:
         if path.suffix.lower() == ".parquet":
             table = arrow_parquet.read_table(path)

@@ -1,4 +1,4 @@
-"""The reference data of a model version: what its monitor compares with."""
+"""The reference data of a model version, with which its monitor compares."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ def register_reference(client: "MLClient", model: Any) -> None:
         job = (model.tags or {}).get("job")
         if not job:
             raise WrongInputError(
-                f"Version {version} of {model.name} has no tag `job`, which says whose output its reference is: "
+                f"Version {version} of {model.name} has no tag `job`, which names the job that wrote its reference: "
                 "a version that the training pipeline did not register cannot be monitored."
             ) from None
         data = load_data(REFERENCE_DATA)

@@ -1,8 +1,8 @@
 """Finds the breaches of this project's monitor in the runs of its schedule.
 
-A monitor's run is a tree: the root, a pipeline for each signal, and in it the step that evaluates the metrics. That
-step's own run carries the tag of a breach. What the SDK gives for a child does not say whether it has children of its
-own, so each is asked for them, down to a limit.
+A monitor's run is a tree: the root, a pipeline for each signal, and in it the step that evaluates the metrics. The run
+of that step has the tag of a breach. The SDK does not tell whether a child has children, so each is queried for them,
+down to a limit.
 """
 
 import re
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 BREACH_TAG = "azureml_modelmonitor_threshold_breached"
-# A monitor's runs are younger than this when the poll meets them, even after a day without polls.
+# A monitor's runs are younger than this when the poll sees them, even after a day without polls.
 LOOKBACK = timedelta(days=2)
 DEPTH = 5
 RUNS = 300
 ROOTS = 25
-# What Azure calls the jobs of a schedule, whatever its name.
+# Azure's pattern for the names of a schedule's jobs.
 SCHEDULED = re.compile(r".+-\d{8}T\d{6}Z?")
 
 
@@ -50,8 +50,8 @@ def breaches(client: "MLClient", monitor: str, signal_prefix: str, now: datetime
 def roots(client: "MLClient", monitor: str, now: datetime) -> list[Any]:
     """Return the recent runs of a monitor, in any order.
 
-    The service is asked for the jobs of this schedule. That is documented for schedules of jobs, not for monitors, so
-    its answer is looked at again: jobs that carry the monitor's name, else those that may be a monitor's, up to 25.
+    The service is asked for the jobs of this schedule. That filter is documented for schedules of jobs, not for
+    monitors, so its answer is checked: jobs that have the monitor's name, else those that may be a monitor's, up to 25.
     """
     of_schedule = list(_recent(listed(client, schedule=monitor), now))
     named = [job for job in of_schedule if _mentions(job, monitor)]
@@ -63,7 +63,7 @@ def roots(client: "MLClient", monitor: str, now: datetime) -> list[Any]:
 
 
 def descendants(client: "MLClient", root: str) -> Iterator[Any]:
-    """Return the runs under a run, level by level, down to a depth and up to a number of them."""
+    """Return the runs under a run, level by level, up to a maximum depth and number."""
     left, level = RUNS, [root]
     for _ in range(DEPTH):
         below: list[str] = []
@@ -83,7 +83,7 @@ def _children(client: "MLClient", parent: str) -> list[Any]:
     try:
         return list(listed(client, parent))
     except JobException:
-        # A step of a kind that the SDK cannot read: it has no signal under it.
+        # The SDK cannot read a step of this kind: it contains no signal.
         return []
     except Exception as error:
         if not is_missing(error):
@@ -99,14 +99,14 @@ def _recent(jobs: Iterable[Any], now: datetime) -> Iterator[Any]:
 
 
 def _mentions(job: Any, monitor: str) -> bool:
-    """Return whether a job's names, tags or properties carry a monitor's name."""
+    """Return whether a job's names, tags or properties contain a monitor's name."""
     texts = [job.name, _text(job, "display_name"), _text(job, "experiment_name")]
     texts += [*(_dictionary(job, "tags").values()), *(_dictionary(job, "properties").values())]
     return any(monitor.lower() in str(text).lower() for text in texts)
 
 
 def _may_be_monitor(job: Any) -> bool:
-    """Return whether nothing speaks against a job being a monitor's run: it is a pipeline, and no other schedule's."""
+    """Return whether a job may be a monitor's run: it is a pipeline and does not belong to another schedule."""
     is_pipeline = _text(job, "type") in ("pipeline", "base", "")
     return is_pipeline and not SCHEDULED.fullmatch(_text(job, "display_name"))
 

@@ -39,7 +39,7 @@ def monitor_name() -> str:
 def bound_definition(client: "MLClient", deployment: str, version: str) -> dict[str, Any]:
     """Return the monitor's YAML, bound to a deployment, its collected rows and the reference of a model version.
 
-    Components are registered and named by the version of what they are now; labels by their newest version.
+    Components are registered and named by the version of their current content; labels by their newest version.
     """
     definition = read_yaml(monitor_file())
     monitor = definition["create_monitor"]
@@ -55,14 +55,14 @@ def bound_definition(client: "MLClient", deployment: str, version: str) -> dict[
         data["path"] = f"{reference}:{version}" if path.startswith(f"{reference}:") else path
     bind_components(client, definition)
     for signal in monitor["monitoring_signals"].values():
-        # The SDK turns names into ids, but not those of a custom signal's data: it sends them as they are.
+        # The SDK turns names into ids, except for those of a custom signal's data, which it sends unchanged.
         for port in (signal.get("input_data") or {}).values():
             port["input_data"]["path"] = _id_of(client, port["input_data"]["path"])
     return definition
 
 
 def bound_schedule(client: "MLClient", deployment: str, version: str) -> MonitorSchedule:
-    """Return the schedule that the SDK makes of the bound YAML."""
+    """Return the SDK's schedule for the bound YAML."""
     schedule: MonitorSchedule = MonitorSchedule._load(
         data=bound_definition(client, deployment, version), yaml_path=monitor_file()
     )
@@ -77,10 +77,10 @@ def bind(client: "MLClient", deployment: str, version: str) -> str:
 
 
 def rebind_labels(client: "MLClient") -> str | None:
-    """Bind the monitor to the newest version of the labels, leave the rest of it as it is, and return that version.
+    """Bind the monitor to the newest version of the labels, change nothing else, and return that version.
 
-    A schedule keeps the data it was made with: labels that come in later count only after this. Nothing happens, and
-    nothing is returned, while there is no schedule or no label, or if no signal of it reads labels.
+    A schedule keeps the data versions of its creation: later labels count only after this. Without a schedule, without
+    labels, or if none of its signals reads labels, nothing changes and None is returned.
     """
     labels = str(read_yaml(LABELS)["name"])
     newest = newest_version(client, labels) if needs_labels() else None
@@ -95,7 +95,7 @@ def rebind_labels(client: "MLClient") -> str | None:
     ]
     target = schedule.create_monitor.monitoring_target
     if not ports or not (target.endpoint_deployment_id or target.model_id):
-        # The SDK loses the model that a schedule in a workspace is about: sent back, it would be about none.
+        # The SDK loses the model of a schedule that it reads: sending the schedule back would remove the model.
         return None
     wanted = str(client.data.get(labels, version=newest).id)
     if any(not str(port.path).endswith(wanted) for port in ports):
@@ -126,11 +126,11 @@ def run_monitor(client: "MLClient") -> "MonitorRun":
     return monitor_run(client, job)
 
 
-def refuse_unmeasured(run: "MonitorRun") -> None:
-    """Turn a run that has measured nothing into a failed one.
+def raise_if_not_measured(run: "MonitorRun") -> None:
+    """Raise an error if a run has measured nothing.
 
     Raises:
-        RunFailedError: it has; the message gives each signal's reason.
+        RunFailedError: it measured nothing; the message gives each signal's reason.
     """
     from azureml_metrics.signals import State
 
@@ -138,15 +138,15 @@ def refuse_unmeasured(run: "MonitorRun") -> None:
         reasons: dict[str, list[str]] = {}
         for signal in run.unmeasured:
             reasons.setdefault(signal.reason.rstrip("."), []).append(signal.name)
-        told = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
+        listed = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())
         raise RunFailedError(
-            f"The window from {run.start[:16]} to {run.end[:16]} was not measured: {told}. "
-            "Send rows, then run it again. If rows were sent, ask why they were not collected: is the endpoint up?"
+            f"The window from {run.start[:16]} to {run.end[:16]} was not measured: {listed}. "
+            "Send rows, then run it again. If rows were sent, check why they were not collected: does the endpoint run?"
         )
 
 
-def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_alarm: int = 20) -> "Calibration":
-    """Calibrate the monitor to the reference of a model version, the champion's without one, and write its YAML.
+def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_alert: int = 20) -> "Calibration":
+    """Calibrate the monitor to the reference of a model version, by default the champion's, and write its YAML.
 
     Raises:
         WrongInputError: there is no model yet, or its reference is too small.
@@ -167,7 +167,7 @@ def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_a
             reference,
             load_contract().target,
             window_rows(client),
-            runs_per_alarm,
+            runs_per_alert,
         )
     except MetricsError as error:
         raise WrongInputError(str(error)) from error
@@ -176,13 +176,13 @@ def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_a
 
 
 def needs_labels() -> bool:
-    """Whether a signal of the monitor compares predictions with labels."""
+    """Return whether a signal of the monitor compares predictions with labels."""
     signals = read_yaml(monitor_file())["create_monitor"]["monitoring_signals"].values()
     return any("ground_truth" in (signal.get("input_data") or {}) for signal in signals)
 
 
 def last_window(client: "MLClient") -> tuple[datetime, datetime] | None:
-    """Return the window of the monitor's last run; on Azure it is not asked for, and the last day stands for it."""
+    """Return the window of the monitor's last run; on Azure it is not read, and the last day is used."""
     run = last_monitor_run(client, monitor_name())
     return (datetime.fromisoformat(run.start), datetime.fromisoformat(run.end)) if run else None
 
@@ -197,7 +197,7 @@ def _existing_schedule(client: "MLClient") -> Any:
 
 
 def _id_of(client: "MLClient", path: str) -> str:
-    """Return the id of the data asset that a path names, the newest version of the labels; other paths stay.
+    """Return the id of the data asset that a path names, the newest version for labels; other paths are unchanged.
 
     Raises:
         WrongInputError: there is no such data asset yet.

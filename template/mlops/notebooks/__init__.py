@@ -1,4 +1,4 @@
-"""What the notebooks import, and nothing else of `mlops`: modules may move without an edited notebook breaking."""
+"""The interface for notebooks. They import nothing else of `mlops`, so modules may move without breaking a notebook."""
 
 from mlops.data.assets import build_data, read_asset
 from mlops.data.production import usual_rows
@@ -9,7 +9,7 @@ from mlops.monitoring.calibrate import calibrate, set_thresholds
 from mlops.monitoring.reference import read_reference, register_reference
 from mlops.monitoring.schedule import bound_schedule, monitor_file
 from mlops.notebooks.charts import distributions, drift_by_day, ratios, target, volumes
-from mlops.notebooks.explore import alarms, differences, last_days, measure, wait_for_rows
+from mlops.notebooks.explore import alerts, differences, last_days, measure, wait_for_rows
 from mlops.notebooks.session import connect
 from mlops.notebooks.simulated_days import Drift, features_by_weight, production_day
 from mlops.paths import BATCH_ENDPOINT, ONLINE_ENDPOINT, PIPELINE, ROOT, TRAINING_ENVIRONMENT, read_yaml
@@ -28,7 +28,7 @@ __all__ = [
     "ROOT",
     "TRAINING_ENVIRONMENT",
     "Drift",
-    "alarms",
+    "alerts",
     "blob_path",
     "bound_schedule",
     "build_data",

@@ -1,4 +1,4 @@
-"""Pictures of data and of drift. They can be read without colour: by position, line style, hatching and label."""
+"""Draws charts of data and of drift. Position, line style, hatching and labels make them readable without colour."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ MOST_CATEGORIES = 8
 MOST_LINES = 12
 IN_A_ROW = 3
 STYLES = (("#444444", "-", ""), ("#d95f0e", "--", "///"), ("#2c7fb8", ":", "..."), ("#756bb1", "-.", "xx"))
-"""Colour, line style and hatching of the first, second ... table or class in a picture: more cannot be told apart."""
+"""Colour, line style and hatching of each table or class in a picture; more cannot be distinguished."""
 
 
 def distributions(tables: Mapping[str, pd.DataFrame], features: Sequence[str]) -> Figure:
-    """Draw how each feature is distributed in each table: lines for numbers, bars for categories."""
+    """Draw the distribution of each feature in each table: lines for numbers, bars for categories."""
     lines = math.ceil(len(features) / IN_A_ROW)
     size = (4 * min(IN_A_ROW, len(features)), 2.4 * lines + 0.5)
     figure, grid = plt.subplots(lines, min(IN_A_ROW, len(features)), figsize=size, squeeze=False, layout="constrained")
@@ -44,7 +44,7 @@ def distributions(tables: Mapping[str, pd.DataFrame], features: Sequence[str]) -
 
 
 def _lines(axes: Axes, columns: Mapping[str, pd.Series]) -> None:
-    """Draw the share of rows in each of some bins that are the same for all tables."""
+    """Draw the share of rows in each of some bins, which are the same for all tables."""
     edges = np.histogram_bin_edges(pd.concat(list(columns.values())).dropna(), BINS)
     for (name, column), (colour, line, _) in zip(columns.items(), STYLES[: len(columns)], strict=True):
         counts = np.histogram(column.dropna(), edges)[0]
@@ -52,7 +52,7 @@ def _lines(axes: Axes, columns: Mapping[str, pd.Series]) -> None:
 
 
 def _bars(axes: Axes, columns: Mapping[str, pd.Series]) -> None:
-    """Draw each category's share of the rows, the most frequent first; missing values are one."""
+    """Draw each category's share of the rows, the most frequent first; missing values are one category."""
     shares = pd.DataFrame({name: _shares(column) for name, column in columns.items()}).fillna(0.0)
     shares = shares.loc[shares.max(axis=1).sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES]]
     width = 0.8 / len(shares.columns)
@@ -67,9 +67,9 @@ def _shares(column: pd.Series) -> pd.Series:
 
 
 def target(rows: pd.DataFrame, feature: str, contract: Contract) -> Figure:
-    """Draw how a feature goes with the target: points for a number to predict, else a line or bar for each class.
+    """Draw the relation of a feature to the target: points for a number to predict, else a line or bar for each class.
 
-    Of many classes the most frequent ones are drawn, and the picture says so.
+    Of many classes only the most frequent ones are drawn, and the picture says so.
     """
     if contract.is_classification:
         classes = rows[contract.target].value_counts().index
@@ -92,7 +92,7 @@ def target(rows: pd.DataFrame, feature: str, contract: Contract) -> Figure:
 
 
 def drift_by_day(days: Sequence[pd.DataFrame], usual: pd.DataFrame, drifts: Sequence[Drift]) -> Figure:
-    """Draw each drifting feature from day to day, beside what is usual."""
+    """Draw each drifting feature from day to day, with its usual range."""
     figure, row = plt.subplots(1, len(drifts), figsize=(5 * len(drifts), 3.2), squeeze=False, layout="constrained")
     numbers = range(1, len(days) + 1)
     for axes, drift in zip(row[0], drifts, strict=True):
@@ -126,7 +126,7 @@ def _quartiles(axes: Axes, columns: Sequence[pd.Series], usual: pd.Series) -> No
 
 
 def volumes(days: pd.DataFrame) -> Figure:
-    """Draw how many rows were scored in each hour, and on which day they were sent."""
+    """Draw the number of rows scored in each hour, with the day on which they were sent."""
     hours = pd.to_datetime(days[SCORED_AT], utc=True, format="ISO8601").dt.floor("h")
     counts = days.groupby([hours, DAY]).size().unstack(DAY, fill_value=0)
     figure, axes = plt.subplots(figsize=(9, 2.8), layout="constrained")
@@ -147,21 +147,21 @@ def volumes(days: pd.DataFrame) -> Figure:
 
 
 def ratios(measured: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw each feature's drift as a multiple of its threshold, day by day; what rings is framed and hatched."""
+    """Draw each feature's drift as a multiple of its threshold, day by day; alerts are framed and hatched."""
     drifts = {name: table[table["signal"].str.contains("drift")] for name, table in measured.items()}
     worst = list(drifts.values())[-1].groupby("feature")["ratio"].max().sort_values(ascending=False, kind="stable")
     features = [str(name) for name in worst.index[:MOST_LINES]]
     size = (5.5 * len(drifts), 1.4 + 0.36 * len(features))
     figure, row = plt.subplots(1, len(drifts), figsize=size, squeeze=False, sharey=True, layout="constrained")
     for axes, (name, table) in zip(row[0], drifts.items(), strict=True):
-        cells = table[table["feature"].isin(features)].groupby(["feature", DAY])[["ratio", "rings"]].max()
-        for (feature, day), (ratio, rings) in cells.iterrows():
+        cells = table[table["feature"].isin(features)].groupby(["feature", DAY])[["ratio", "alerts"]].max()
+        for (feature, day), (ratio, alerts) in cells.iterrows():
             line = features.index(feature)
-            hatch, colour = ("///", "#fdd0a2") if rings else ("", "white")
+            hatch, colour = ("///", "#fdd0a2") if alerts else ("", "white")
             cell = Rectangle((day - 0.5, line - 0.5), 1, 1, edgecolor="#444444", facecolor=colour, hatch=hatch)
             axes.add_patch(cell)
             text = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-            frame = {"facecolor": "white", "edgecolor": "none", "pad": 1} if rings else None
+            frame = {"facecolor": "white", "edgecolor": "none", "pad": 1} if alerts else None
             axes.text(day, line, text, ha="center", va="center", fontsize=8, bbox=frame)
         axes.set_xlim(table[DAY].min() - 0.5, table[DAY].max() + 0.5)
         axes.set_ylim(len(features) - 0.5, -0.5)
@@ -169,7 +169,7 @@ def ratios(measured: Mapping[str, pd.DataFrame]) -> Figure:
         axes.set_yticks(range(len(features)), [_name(feature) for feature in features])
         axes.set_xlabel("day")
         axes.set_title(name)
-    figure.suptitle("drift as a multiple of the threshold (hatched: beyond it, the alarm rings)", fontsize=10)
+    figure.suptitle("drift as a multiple of the threshold (hatched: beyond it, an alert)", fontsize=10)
     return _finished(figure)
 
 
@@ -178,6 +178,6 @@ def _name(feature: str) -> str:
 
 
 def _finished(figure: Figure) -> Figure:
-    """Leave the picture to whoever shows it: open figures would be shown twice."""
+    """Close the figure: a notebook would show an open one twice."""
     plt.close(figure)
     return figure

@@ -1,4 +1,4 @@
-"""What was collected, as tables: by day, against the reference, and by the monitor's own thresholds."""
+"""Returns collected rows as tables: by day, against the reference, and by the monitor's own thresholds."""
 
 import time
 from collections.abc import Mapping
@@ -28,41 +28,41 @@ LOOK_AGAIN_AFTER = 15.0
 SMALLER_IS_WORSE = {METRICS_IN_YAML[name] for name in BELOW}
 
 
-def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, patience: float = 900.0) -> pd.DataFrame:
-    """Return what was collected of the rows sent, in their order, as soon as all is there: on Azure that takes minutes.
+def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, timeout: float = 900.0) -> pd.DataFrame:
+    """Return the collected rows of the rows sent, in their order, once all have arrived: on Azure that takes minutes.
 
     Raises:
         RunFailedError: some rows did not arrive in time.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while True:
-        # What is on its way has arrived by half: nothing is said of it before all is there.
+        # Some records have only half arrived, so warn only when all are there.
         rows = _collected(client, contract, timedelta(hours=3), warn=lambda _: None)
         arrived = sent[[contract.id_column]].merge(rows.drop_duplicates(contract.id_column), on=contract.id_column)
         missing = len(sent) - len(arrived)
         if not missing:
             return arrived
         if time.monotonic() > until:
-            raise RunFailedError(f"{missing} of {len(sent)} rows were not collected within {patience:.0f} s.")
+            raise RunFailedError(f"{missing} of {len(sent)} rows were not collected within {timeout:.0f} s.")
         time.sleep(LOOK_AGAIN_AFTER if len(arrived) == 0 else 1.0)
 
 
 def last_days(client: "MLClient", contract: Contract, days: int) -> pd.DataFrame:
     """Return the rows of the last days that were sent, with their `day`, from 1 on.
 
-    A day is told by the number of the visit in its rows' identifiers: on Azure several may be sent within one hour.
+    The window number in a row's identifier gives the day: on Azure several days may be sent within one hour.
 
     Raises:
-        RunFailedError: fewer days were sent, or are still to be seen.
+        RunFailedError: fewer days were sent or have arrived.
     """
     rows = _collected(client, contract, LOOK_BACK).drop_duplicates(contract.id_column)
-    visits = rows[contract.id_column].str.partition(REPEAT)[2]
-    rows = rows[visits != ""].assign(**{DAY: pd.to_numeric(visits[visits != ""])})
+    numbers = rows[contract.id_column].str.partition(REPEAT)[2]
+    rows = rows[numbers != ""].assign(**{DAY: pd.to_numeric(numbers[numbers != ""])})
     last = sorted(rows[DAY].unique())[-days:]
     if len(last) < days:
         raise RunFailedError(f"{len(last)} of {days} days were collected: run notebook 4 first, it sends them.")
     rows = rows[rows[DAY].isin(last)]
-    rows[DAY] = rows[DAY].map({visit: number for number, visit in enumerate(last, 1)})
+    rows[DAY] = rows[DAY].map({number: day for day, number in enumerate(last, 1)})
     return rows.sort_values([DAY, contract.id_column], ignore_index=True)
 
 
@@ -74,10 +74,10 @@ def _collected(client: "MLClient", contract: Contract, look_back: timedelta, war
 def measure(
     definition: Mapping[str, Any], reference: pd.DataFrame, days: pd.DataFrame, contract: Contract
 ) -> pd.DataFrame:
-    """Return Azure's metrics of each day beside the thresholds of a monitor's YAML, one row for each.
+    """Return Azure's metrics of each day with the thresholds of a monitor's YAML, one row for each.
 
-    `ratio` says how far a metric has gone: 1 is the threshold, more rings the alarm. Signals of your own components are
-    left out: they look at labels, which synthetic rows do not have.
+    `ratio` is the value in relation to its threshold: above 1 it is an alert. Signals of your own components are left
+    out: they need labels, which synthetic rows do not have.
     """
     rows = [
         {DAY: day, "signal": name, **found}
@@ -107,7 +107,7 @@ def _measure_signal(name: str, signal: Mapping[str, Any], tables: Tables) -> lis
             "value": found.value,
             "threshold": found.threshold,
             "ratio": _ratio(found.value, found.threshold, found.metric),
-            "rings": found.breached and result.alert_enabled,
+            "alerts": found.breached and result.alert_enabled,
         }
         for found in result.measurements
     ]
@@ -120,22 +120,22 @@ def _ratio(value: float, threshold: float, metric: str) -> float:
     return float("inf") if above > 0 else 0.0
 
 
-def alarms(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return which signals would ring on each day, by each set of thresholds."""
+def alerts(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the signals that would alert on each day, by each set of thresholds."""
     return pd.DataFrame(
         {
-            name: table.groupby(DAY)[["signal", "rings"]].apply(lambda day: ", ".join(_ringing(day)) or "quiet")
+            name: table.groupby(DAY)[["signal", "alerts"]].apply(lambda day: ", ".join(_alerting(day)) or "quiet")
             for name, table in measured.items()
         }
     )
 
 
-def _ringing(day: pd.DataFrame) -> list[str]:
-    return [str(name).rpartition("_monitor_")[2] for name in day.loc[day["rings"], "signal"].unique()]
+def _alerting(day: pd.DataFrame) -> list[str]:
+    return [str(name).rpartition("_monitor_")[2] for name in day.loc[day["alerts"], "signal"].unique()]
 
 
 def differences(jobs: Mapping[str, Any]) -> pd.DataFrame:
-    """Return where jobs differ when they are written out in full: one row for each place."""
+    """Return the differences between jobs in their full YAML: one row for each."""
     flat = pd.DataFrame({name: _flat(job._to_dict()) for name, job in jobs.items()}, dtype=object)
     flat = flat.where(flat.notna(), None)
     return flat[flat.astype(str).nunique(axis=1) > 1].sort_index()

@@ -1,4 +1,4 @@
-"""The client for notebooks: the same as that of the commands, without what belongs on a terminal."""
+"""Connects notebooks to the workspace, without output that is meant for a terminal."""
 
 import logging
 import warnings
@@ -18,12 +18,12 @@ def connect(target: Target | None = None) -> "MLClient":
     """Return a client of the laptop's workspace or of the one on Azure: both are the SDK's own.
 
     Args:
-        target: where to act; without one, what the environment variable MLOPS_TARGET says, else the laptop.
+        target: where to act; by default the environment variable MLOPS_TARGET, else the laptop.
 
     Raises:
         WrongInputError: the workspace's settings or the credentials are missing.
     """
-    # The SDK warns on every load which of its classes are experimental.
+    # The SDK warns about its experimental classes on every load.
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     # A notebook keeps every frame of an animation: only the last one is wanted. Every module holds this one object.

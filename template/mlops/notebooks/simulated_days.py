@@ -1,4 +1,4 @@
-"""Synthetic production: one day's rows after the other, with drifts of which you choose feature, strength and days."""
+"""Simulates production for notebooks: the rows of one day after the other, with drifts of a chosen feature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mlops.data.production import next_visit, usual_rows, visiting
-from mlops.data.shifts import telling_features
+from mlops.data.production import next_window_number, numbered, usual_rows
+from mlops.data.shifts import most_predictive_features
 from mlops.errors import WrongInputError
 from model.contract import Contract
 
 MOST_ROWS = 1000
 BUSY = (0.7, 1.0)
-"""How busy days are, from the quietest to the busiest one, as shares of the rows there are."""
+"""The sizes of days, from the quietest to the busiest one, as shares of all rows."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Drift:
 
     Args:
         feature: the column.
-        amount: for numbers how many standard deviations are added; for categories the share of rows whose value
+        amount: for numbers the standard deviations that are added; for categories the share of rows whose value
             becomes the rarest one, 1 or more for all of them.
         first: the first day that differs.
-        full: the first day with the whole amount; the same as `first` for a drift that comes at once.
+        full: the first day with the whole amount; the same as `first` for a sudden drift.
 
     Raises:
         WrongInputError: the whole amount comes before the first day.
@@ -48,19 +48,19 @@ class Drift:
 
 
 def features_by_weight(contract: Contract) -> list[str]:
-    """Return the features: numbers first, those that alone tell most about the target in front, then categories."""
-    numbers = telling_features(usual_rows(), contract) if contract.numerical else []
+    """Return the features: numbers first, the most predictive ones in front, then categories."""
+    numbers = most_predictive_features(usual_rows(), contract) if contract.numerical else []
     return [*numbers, *contract.categorical]
 
 
 def production_day(contract: Contract, day: int, drifts: Sequence[Drift] = (), most: int = MOST_ROWS) -> pd.DataFrame:
-    """Return a day's rows: the same ones for the same day, under identifiers never used before.
+    """Return a day's rows: the same rows for the same day, under new identifiers.
 
-    They have no labels: nobody will ever know what became of rows that were made up, and no model is trained on them.
+    They have no labels: invented rows have no outcome, and no model is trained on them.
     """
     usual = usual_rows()
     rows = round(min(most, len(usual)) * np.random.default_rng(day).uniform(*BUSY))
-    window = visiting(usual.sample(rows, random_state=day), next_visit(), contract)
+    window = numbered(usual.sample(rows, random_state=day), next_window_number(), contract)
     for drift in drifts:
         window[drift.feature] = _drifted(window[drift.feature], drift.on(day), usual[drift.feature], contract)
     return window[[contract.id_column, *contract.features]]

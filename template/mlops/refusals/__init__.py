@@ -1,1 +1,1 @@
-"""Explains what Azure refuses: what is wrong and what to do about it, in one sentence."""
+"""Explains refusals of Azure: the problem and its remedy, in one sentence."""

@@ -1,6 +1,6 @@
-"""Reads what the SDKs raise when Azure refuses: whether a thing does not exist, and a sentence for everything else.
+"""Reads the errors of the SDKs: recognizes that a resource does not exist, and explains all other errors.
 
-It imports none of the SDKs: what they raise is known by its class's name, so a command that fails early stays quick.
+It imports none of the SDKs and recognizes their errors by class name, so a command that fails early stays fast.
 """
 
 import json
@@ -11,8 +11,20 @@ from mlops.refusals import rights
 from mlops.refusals.refused import Kind, Refusal, clean
 from mlops.refusals.remedies import sentence
 
-# Packages that talk to Azure or GitHub; what others raise is a fault of this project and keeps its stack trace.
-TALKING = ("azure", "azureml", "mltable", "msal", "msrest", "isodate", "requests", "urllib3", "httpx", "httpcore")
+# Packages that communicate with Azure or GitHub. Errors of other packages are faults of this project and keep their
+# stack trace.
+NETWORK_PACKAGES = (
+    "azure",
+    "azureml",
+    "mltable",
+    "msal",
+    "msrest",
+    "isodate",
+    "requests",
+    "urllib3",
+    "httpx",
+    "httpcore",
+)
 CONNECTION = (
     "ServiceRequestError",
     "ServiceResponseError",
@@ -30,12 +42,12 @@ INNER = ("innererror", "innerError", "inner_error")
 
 
 def is_missing(error: Exception) -> bool:
-    """Return whether Azure says that the very thing asked for does not exist.
+    """Return whether Azure says that the requested resource itself does not exist.
 
     Any other 404, such as that of a resource group, a workspace or a front end, is a refusal and not an answer.
     """
     if _named(error, "ResourceNotFoundError") and getattr(error, "response", None) is None:
-        # The emulator's: it has no answer of a server behind it.
+        # The emulator's own error: it has no answer of a server.
         return True
     if getattr(error, "status_code", None) != 404:
         return False
@@ -44,7 +56,7 @@ def is_missing(error: Exception) -> bool:
 
 
 def is_passing(error: Exception) -> bool:
-    """Return whether the same question may be answered a little later: a busy service, a cut connection."""
+    """Return whether the same request may succeed a little later: a busy service, a cut connection."""
     status = getattr(error, "status_code", None)
     if status is not None and not _named(error, "DecodeError"):
         return status in (401, 408, 429) or status >= 500
@@ -52,14 +64,14 @@ def is_passing(error: Exception) -> bool:
 
 
 def explained(error: Exception) -> RunFailedError:
-    """Return what Azure refused, as a sentence with a remedy."""
+    """Return Azure's refusal as a message with a remedy."""
     refusal = refusal_of(error)
     return RunFailedError(sentence(refusal) if refusal else clean(str(error)))
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """Return what is known of a refusal, None if the error is not one: then it is a fault of this project."""
-    if not _talked(error):
+    """Return the facts of a refusal, None if the error is not one: then it is a fault of this project."""
+    if not _is_of_network(error):
         return None
     cause = _cause(error)
     if getattr(cause, "response", None) is not None and _status(cause):
@@ -79,8 +91,8 @@ def code_of(error: Exception) -> str:
     return next(iter(_answered(error).codes), "") if getattr(error, "response", None) is not None else ""
 
 
-def _talked(error: BaseException) -> bool:
-    """Return whether an error is of a package that talks, or was raised while such a package read an answer."""
+def _is_of_network(error: BaseException) -> bool:
+    """Return whether an error comes from such a package, or was raised while such a package read an answer."""
     if any(_is_talking(kind.__module__) for kind in type(error).__mro__):
         return True
     modules, step = [], error.__traceback__
@@ -92,7 +104,7 @@ def _talked(error: BaseException) -> bool:
 
 
 def _is_talking(module: str) -> bool:
-    return module.split(".")[0] in TALKING
+    return module.split(".")[0] in NETWORK_PACKAGES
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -103,7 +115,7 @@ def _cause(error: BaseException) -> BaseException:
             break
         hidden = None if _named(error, "AzureError") else inner.__context__
         inner = inner.__cause__ or getattr(inner, "inner_exception", None) or hidden
-    return inner if inner is not None and _talked(inner) else error
+    return inner if inner is not None and _is_of_network(inner) else error
 
 
 def _answered(error: BaseException) -> Refusal:
@@ -144,12 +156,12 @@ def _text(response: Any) -> str:
     try:
         return str(response.text() if callable(response.text) else response.text)
     except Exception:
-        # A body that was cut, or was read before as a stream.
+        # The body was cut, or was already read as a stream.
         return ""
 
 
 def _codes(content: dict[str, Any]) -> tuple[str, ...]:
-    """Return the code of an error and of those inside it; bodies that are not as documented have none."""
+    """Return the code of an error and its inner codes; a body with another format has none."""
     found: list[str] = []
     node: Any = content.get("error", content)
     while isinstance(node, dict) and len(found) < 10:

@@ -1,4 +1,4 @@
-"""Says in one sentence what a refusal of Azure means and what to do about it. Pure: it asks nobody."""
+"""Explains a refusal of Azure and its remedy in one sentence. Pure: it makes no requests."""
 
 import re
 
@@ -10,7 +10,7 @@ CLOSED = re.compile(
     r"|(client|ip) address .*not (allowed|authorized)",
     re.IGNORECASE,
 )
-# Storage says the first one for what its firewall keeps out.
+# Storage uses the first one for requests that its firewall blocks.
 CLOSED_CODES = {"AuthorizationFailure", "ForbiddenByFirewall", "ForbiddenByConnection", "PublicNetworkAccessDisabled"}
 UNRESOLVED = re.compile(r"resolve|getaddrinfo|name or service not known|nodename nor servname", re.IGNORECASE)
 TIMEOUT = re.compile(r"timed?[ -]?out", re.IGNORECASE)
@@ -22,7 +22,7 @@ QUOTA = re.compile(r"quota", re.IGNORECASE)
 AGAIN = "This passes: run the command again in some minutes"
 DEBUG = "MLOPS_DEBUG=1 shows where it happened"
 
-# What Entra says, by its numbers.
+# Entra's messages by number.
 LOGINS = {
     "700082 70043 70008 50173 50078 50079 50076 700084 50132 50133": (
         "The Azure login has expired or has to be confirmed: run `az login`"
@@ -38,7 +38,7 @@ LOGINS = {
     ),
     "53003 53000 50158 530032": "A policy of your organisation blocks this sign-in: ask who administers Entra",
 }
-# What is plain from the code alone, whatever the status.
+# Codes that are clear whatever the status.
 CODES = {
     "RequestDisallowedByPolicy": "A policy of your organisation forbids it: ask who administers the subscription",
     "ScopeLocked": "A lock on the resource forbids it: have its owner remove the lock",
@@ -59,7 +59,7 @@ CODES = {
 
 
 def sentence(refusal: Refusal) -> str:
-    """Return what is wrong and what to do, with Azure's status and code at the end to search for."""
+    """Return the problem and its remedy, with Azure's status and code at the end to search for."""
     said = next(filter(None, (rule(refusal) for rule in RULES)))
     return f"{said} ({refusal.mark})."
 
@@ -67,12 +67,12 @@ def sentence(refusal: Refusal) -> str:
 def _of_code(refusal: Refusal) -> str:
     known = next((CODES[code] for code in refusal.codes if code in CODES), "")
     if not known and (any(QUOTA.search(code) for code in refusal.codes) or "enough quota" in refusal.message):
-        return f"The quota does not suffice: {refusal.said}. Ask for more in the studio under Quota, or use less"
+        return f"The quota is too small: {refusal.said}. Ask for more in the studio under Quota, or use less"
     return known
 
 
 def _of_half_upload(refusal: Refusal) -> str:
-    # A file is there, but not the SDK's mark that all of them are: the SDK neither goes on nor starts anew.
+    # The upload has a file, but not the SDK's mark that it is complete: the SDK neither continues it nor starts again.
     found = UPLOAD.search(refusal.asked)
     if not found or "BlobAlreadyExists" not in refusal.codes:
         return ""
@@ -159,16 +159,16 @@ def _of_status(refusal: Refusal) -> str:
                 "the workspace; if Azure gives no code, a proxy or firewall may have answered"
             )
         case 404:
-            return f"Azure did not find what it needs to {tried}: {said}. Check the settings and what Azure names"
+            return f"Azure did not find a resource needed to {tried}: {said}. Check the settings and what Azure names"
         case 409:
-            return f"Something else is in the way of the request to {tried}: {said}. Wait for it and run this again"
+            return f"Another operation blocks the request to {tried}: {said}. Wait for it and run this again"
         case 412:
-            return f"Somebody else was quicker than the request to {tried}: {said}. Run the command again"
+            return f"Another change preceded the request to {tried}: {said}. Run the command again"
         case 429:
             pause = f"in {refusal.retry_after} seconds" if refusal.retry_after else "in some minutes"
             return f"Azure got too many requests to {tried}: run the command again {pause}"
         case int(status) if status == 408 or status >= 500:
-            return f"Azure failed to {tried}: {said}. {AGAIN}; https://status.azure.com tells of outages"
+            return f"Azure failed to {tried}: {said}. {AGAIN}; https://status.azure.com lists outages"
         case int(status) if status >= 400:
             return f"Azure did not accept the request to {tried}: {said}. Correct what it names and run this again"
     return ""
@@ -178,10 +178,10 @@ def _of_rest(refusal: Refusal) -> str:
     if refusal.kind is Kind.SDK:
         return f"The request was refused: {refusal.said}. Correct what it names; {DEBUG}"
     if refusal.codes:
-        return f"Azure began to {refusal.tried} and failed: {refusal.said}. Correct what it names and run this again"
+        return f"Azure started to {refusal.tried} and failed: {refusal.said}. Correct what it names and run this again"
     answer = f"The answer to the request to {refusal.tried}" if refusal.asked else "An answer of Azure"
     return (
-        f"{answer} cannot be understood: {refusal.said}. Run the command again; if it stays so, a proxy may have "
+        f"{answer} cannot be understood: {refusal.said}. Run the command again; if this repeats, a proxy may have "
         f"answered in place of Azure; {DEBUG}"
     )
 

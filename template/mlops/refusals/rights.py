@@ -1,10 +1,10 @@
-"""Reads out of a refusal which right is missing on what, and whether the workspace itself was not found. Pure."""
+"""Reads from a refusal the missing right and its scope, and whether the workspace itself was not found. Pure."""
 
 import re
 from dataclasses import dataclass
 
 SCIENTIST, BLOBS = "AzureML Data Scientist", "Storage Blob Data Contributor"
-# By the start of the action, the first that fits.
+# By the start of the action; the first match counts.
 ROLES = (
     (r"Microsoft\.MachineLearningServices/registries/", "AzureML Registry User"),
     (r"Microsoft\.MachineLearningServices/workspaces/computes/(write|delete|.*listKeys)", "AzureML Compute Operator"),
@@ -57,13 +57,13 @@ SUBJECTS = {
     "resourcegroup": "group",
     "workspace": "workspace",
 }
-# Of something above or beside what is asked for.
+# Codes about a resource above or beside the requested one.
 ELSEWHERE = ("InvalidResourceNamespace", "InvalidResourceType", "NoRegisteredProviderFound", "ContainerNotFound")
 
 
 @dataclass(frozen=True)
 class MissingRight:
-    """Who may not do what, and the role that is missing on which resource; empty is what the refusal did not say."""
+    """A missing right: the identity, the action, and the role on a resource; empty fields are not in the refusal."""
 
     role: str
     scope: str
@@ -94,7 +94,7 @@ def missing(status: int | None, codes: tuple[str, ...], message: str, asked: str
 
 
 def sentence(right: MissingRight) -> str:
-    """Say what is missing and who can give it."""
+    """Return a sentence with the missing right and the person who can assign it."""
     who = f"The identity {right.client}" if right.client else "This identity"
     does = f" {right.action}" if right.action else " that"
     if right.denied:
@@ -106,7 +106,7 @@ def sentence(right: MissingRight) -> str:
 
 
 def owner(asked: str) -> str:
-    """Return what a request was sent to, as a person names it."""
+    """Return the receiver of a request, for messages."""
     account = ACCOUNT.search(asked)
     if account:
         return f"the storage account {account[1]}"
@@ -115,7 +115,7 @@ def owner(asked: str) -> str:
 
 
 def wrong_place(status: int | None, codes: tuple[str, ...], message: str, asked: str) -> str:
-    """Return which of `subscription`, `group` and `workspace` was not found, or nothing if it is none of them."""
+    """Return the one of `subscription`, `group` and `workspace` that was not found, or an empty text."""
     for code in codes:
         if code in PLACES:
             return PLACES[code]
@@ -132,7 +132,7 @@ def wrong_place(status: int | None, codes: tuple[str, ...], message: str, asked:
 
 
 def is_of_asked(codes: tuple[str, ...], message: str, asked: str) -> bool:
-    """Return whether a 404 is of the thing that was asked for, and not of something above or beside it."""
+    """Return whether a 404 is about the requested resource, and not about another one above or beside it."""
     verb, _, address = asked.partition(" ")
     if verb not in ("GET", "HEAD", "DELETE", "") or set(codes) & set(ELSEWHERE) or not codes:
         return False

@@ -1,4 +1,4 @@
-"""The batch endpoint in a rollout: a new deployment scores a sample before it becomes the default."""
+"""Rolls out on the batch endpoint: a new deployment scores a sample before it becomes the default."""
 
 import json
 import tempfile
@@ -31,9 +31,9 @@ SMOKE_TESTS = "azureml://datastores/workspaceblobstore/paths/smoke-tests"
 
 
 class Batch:
-    """The batch endpoint, in the rollout of one model version."""
+    """The batch endpoint in the rollout of one model version."""
 
-    # A default is all or nothing.
+    # A default has all of the traffic or none.
     share: int | None = None
 
     def __init__(self, client: "MLClient", model: Any, cleanup: ExitStack):
@@ -44,7 +44,7 @@ class Batch:
         self._known: SmokeTest | None = None
 
     def look(self) -> Serving:
-        """Return the deployments that exist, and the default as the one with all traffic."""
+        """Return the existing deployments; the default has all of the traffic."""
         from mlops.rollout.online import serving
 
         default = default_deployment(self._client.batch_endpoints.get(name=self.name))
@@ -52,20 +52,20 @@ class Batch:
         return serving(found, {default: 100} if default else {})
 
     def create(self) -> None:
-        """Bring the new deployment up.
+        """Create the new deployment.
 
         Raises:
-            NotFitError: it does not come up.
+            NotFitError: it does not start.
         """
         self._smoke_test()
         deployment = load_deployment(self._client, self._model)
         bring_up(lambda: self._client.batch_deployments.begin_create_or_update(deployment))
 
     def test(self) -> None:
-        """Have it score the model's input example.
+        """Score the model's input example with it.
 
         Raises:
-            NotFitError: it fails or scores wrongly.
+            NotFitError: it fails or predicts wrong values.
         """
         known = self._smoke_test()
         problem = known.problem(json.dumps({"predictions": self._score_sample(known)}))
@@ -73,7 +73,7 @@ class Batch:
             raise NotFitError(problem)
 
     def watch(self) -> None:
-        """Do nothing: nobody is sent to a batch deployment before it is the default."""
+        """Do nothing: a batch deployment has no callers before it is the default."""
 
     def give(self, shares: Mapping[str, int]) -> None:
         """Make the deployment with most of the traffic the default."""
@@ -109,7 +109,7 @@ class Batch:
 
 
 def load_deployment(client: "MLClient", model: Any) -> Any:
-    """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
+    """Load the deployment's YAML and set the values of a rollout: its name, model version and environment version."""
     deployment = load_model_batch_deployment(BATCH_DEPLOYMENT)
     deployment.name = deployment_name(str(model.version))
     deployment.model = f"azureml:{model.name}:{model.version}"

@@ -1,4 +1,4 @@
-"""Rolls a model version out on every endpoint of the project; anything wrong puts the old deployments back."""
+"""Rolls a model version out on every endpoint of the project; a failure restores the old deployments."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,12 +23,12 @@ from mlops.settings import RolloutSettings, load_settings
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class RolloutResult:
-    """How a rollout ended, and why."""
+    """The outcome of a rollout and its reason."""
 
     outcome: Outcome
     endpoints: tuple[str, ...]
@@ -39,48 +39,50 @@ class RolloutResult:
 
 
 def deploy(
-    client: "MLClient", version: str | None = None, settings: RolloutSettings | None = None, say: Say = print
+    client: "MLClient", version: str | None = None, settings: RolloutSettings | None = None, report: Report = print
 ) -> RolloutResult:
-    """Have a model version serve on every endpoint, after tests that leave the old one serving.
+    """Have a model version serve on every endpoint, after tests during which the old one serves.
 
-    The same call twice changes nothing; a rollout that was interrupted goes on. A deployment that does not come up,
-    answers wrongly or slowly is removed, its version tagged `rollout=failed`, and the old one goes on alone. What Azure
-    refuses is no fault of the model: everything is put back, and nothing is tagged.
+    The same call twice changes nothing; an interrupted rollout continues. A deployment that does not start, or answers
+    wrongly or slowly, is removed, its version is tagged `rollout=failed`, and the old one serves alone. A refusal of
+    Azure is not a fault of the model: everything is restored, and nothing is tagged.
 
     Args:
         client: the client.
         version: the model version; without it the newest whose rollout has not failed.
-        settings: how the new deployment is judged, in place of `rollout` in infra/project.yml.
-        say: is told each step.
+        settings: the limits of the new deployment, in place of `rollout` in infra/project.yml.
+        report: receives a message for each step.
 
     Raises:
         WrongInputError: there is no such version, or nothing to deploy.
-        RunFailedError: Azure refused, or another rollout of this project is under way.
+        RunFailedError: Azure refused, or another rollout of this project is running.
     """
     settings = settings or load_settings().rollout
-    with alone(STATE / "deploy.lock", "Another `mlops deploy` of this project is under way: wait until it has ended."):
+    with alone(STATE / "deploy.lock", "Another `mlops deploy` of this project is running: wait until it has ended."):
         model = version_to_deploy(client, version)
-        result = _roll_out(client, model, settings, say)
+        result = _roll_out(client, model, settings, report)
         write_json(_record(result.version), asdict(result))
         _tag(client, model, result)
         return result
 
 
-def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, say: Say) -> RolloutResult:
+def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, report: Report) -> RolloutResult:
     number = str(model.version)
     register_reference(client, model)
     with ExitStack() as cleanup:
-        endpoints = _endpoints(client, model, settings, say, cleanup)
-        rollouts = [Rollout(endpoint, number, say) for endpoint in endpoints]
+        endpoints = _endpoints(client, model, settings, report, cleanup)
+        rollouts = [Rollout(endpoint, number, report) for endpoint in endpoints]
         try:
             problem = roll_out(rollouts)
         except AzureError as error:
-            stands = f"What served before serves, and version {number} is not tagged: the model is not to blame."
-            raise RunFailedError(f"{explained(error)} {stands}") from error
+            raise RunFailedError(
+                f"{explained(error)} The old deployments serve again, and version {number} is not tagged: "
+                "this is not a fault of the model."
+            ) from error
     if problem:
         outcome, reason = Outcome.ROLLED_BACK, problem
     elif all(rollout.is_unchanged for rollout in rollouts):
-        outcome, reason = Outcome.UNCHANGED, "it serves alone already"
+        outcome, reason = Outcome.UNCHANGED, "it already serves alone"
     else:
         outcome, reason = Outcome.DEPLOYED, "it answered as it should"
     if not problem:
@@ -91,16 +93,16 @@ def _roll_out(client: "MLClient", model: Any, settings: RolloutSettings, say: Sa
 
 
 def read_rollout(version: str) -> dict[str, Any]:
-    """Return how the last rollout of a model version from this machine ended.
+    """Return the outcome of the last rollout of a model version from this machine.
 
     Raises:
-        RunFailedError: there was none, or it was taken back.
+        RunFailedError: there was none, or it was rolled back.
     """
     if not _record(version).exists():
         raise RunFailedError(f"Version {version} was not rolled out.")
     record: dict[str, Any] = read_json(_record(version))
     if record["outcome"] == Outcome.ROLLED_BACK:
-        raise RunFailedError(f"{record['deployment']} was taken back: {record['reason']}")
+        raise RunFailedError(f"{record['deployment']} was rolled back: {record['reason']}")
     return record
 
 
@@ -109,7 +111,7 @@ def _record(version: str) -> Path:
 
 
 def _endpoints(
-    client: "MLClient", model: Any, settings: RolloutSettings, say: Say, cleanup: ExitStack
+    client: "MLClient", model: Any, settings: RolloutSettings, report: Report, cleanup: ExitStack
 ) -> list[Endpoint]:
     """Return the endpoints that the project has."""
     endpoints: list[Endpoint] = []
@@ -120,22 +122,22 @@ def _endpoints(
     if ONLINE_ENDPOINT.exists():
         from mlops.rollout.online import Online
 
-        endpoints.append(Online(client, model, settings, say, cleanup))
+        endpoints.append(Online(client, model, settings, report, cleanup))
     return endpoints
 
 
 def raise_if_rolled_back(result: RolloutResult) -> None:
-    """Turn a rollout that was taken back into a failed run.
+    """Raise an error if a rollout was rolled back.
 
     Raises:
-        RunFailedError: it was.
+        RunFailedError: it was rolled back.
     """
     if result.outcome is Outcome.ROLLED_BACK:
-        raise RunFailedError(f"{result.deployment} was taken back and tagged rollout=failed: {result.reason}")
+        raise RunFailedError(f"{result.deployment} was rolled back and tagged rollout=failed: {result.reason}")
 
 
 def _tag(client: "MLClient", model: Any, result: RolloutResult) -> None:
-    """Note on the version how its rollout ended.
+    """Tag the version with the outcome of its rollout.
 
     Raises:
         RunFailedError: Azure refused.
@@ -148,4 +150,4 @@ def _tag(client: "MLClient", model: Any, result: RolloutResult) -> None:
         client.models.create_or_update(model)
     except AzureError as error:
         ended = f"{result.outcome}: {result.reason}. But version {result.version} could not be tagged rollout={rollout}"
-        raise RunFailedError(f"{ended}, so the next rollout takes it for a new one. {explained(error)}") from error
+        raise RunFailedError(f"{ended}, so the next rollout treats it as new. {explained(error)}") from error

@@ -1,4 +1,4 @@
-"""Reads from Azure Monitor what a deployment's callers got."""
+"""Reads the results of a deployment's requests from Azure Monitor."""
 
 import json
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     pass
 
 API_VERSION = "2023-10-01"
-# 424 is the model's own error: its status is a dimension of its own, and 4xx there is the caller's fault.
+# 424 is the model's own error: its status is a separate dimension, and 4xx there is the caller's fault.
 MODEL_ERROR, TOO_SLOW = "424", "408"
 
 
 class NotObservableError(Exception):
-    """What callers got cannot be read; the message says why. It does not mean that all is well."""
+    """The results of callers' requests cannot be read; the message says why. It does not mean that all is well."""
 
 
 class AzureMonitor:
-    """The metrics of an online endpoint, of one deployment; they come in about two minutes late.
+    """The metrics of one deployment of an online endpoint; they arrive about two minutes late.
 
-    Azure Monitor has an average for each minute, so the number of requests is close and not exact.
+    Azure Monitor has an average for each minute, so the number of requests is approximate.
     """
 
     def __init__(self, client: Any, endpoint: str, deployment: str):
@@ -32,10 +32,10 @@ class AzureMonitor:
         self._since = datetime.now(UTC).replace(second=0, microsecond=0)
 
     def __call__(self) -> Observed:
-        """Return the requests since this was made.
+        """Return the requests since this object was created.
 
         Raises:
-            NotObservableError: Azure refuses or answers something else.
+            NotObservableError: Azure refuses, or answers in another format.
         """
         one = f"deployment eq '{self._deployment}'"
         requests = self._ask("RequestsPerMinute", f"{one} and statusCode eq '*' and modelStatusCode eq '*'")
@@ -65,7 +65,7 @@ class AzureMonitor:
             "interval": "PT1M",
             "timespan": f"{self._since:%Y-%m-%dT%H:%M:%SZ}/{until:%Y-%m-%dT%H:%M:%SZ}",
             "$filter": dimensions,
-            # Without it no more than ten series are returned.
+            # By default at most ten series are returned.
             "top": "100",
         }
         address = f"{_manager(self._client)}{self._endpoint}/providers/Microsoft.Insights/metrics"
@@ -82,7 +82,7 @@ class AzureMonitor:
 
 
 def _pipeline(client: Any) -> Any:
-    """Return what sends requests to Resource Manager with the credential of an MLClient, which keeps it to itself."""
+    """Return a pipeline of requests to Resource Manager with the credential of an MLClient, which keeps it private."""
     from azure.core import PipelineClient
     from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 
@@ -109,7 +109,7 @@ def _series(content: Any) -> Iterator[tuple[dict[str, str], list[float]]]:
 
 
 def _counts(named: dict[str, str]) -> bool:
-    """Return whether requests of these statuses say something about the deployment: 4xx is the caller's fault."""
+    """Return whether requests of these statuses count for the deployment: 4xx is the caller's fault."""
     status = named.get("statuscode", "")
     return not status.startswith("4") or _is_failure(named)
 

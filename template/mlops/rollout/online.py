@@ -1,4 +1,4 @@
-"""The online endpoint of a rollout: its deployments, their shares of the traffic, and how the new one does."""
+"""Rolls out on the online endpoint: its deployments, their shares of the traffic, and the requests of the new one."""
 
 import tempfile
 import time
@@ -29,17 +29,17 @@ SECONDS_BETWEEN_LOOKS = {True: 0.5, False: 15.0}
 
 
 class Online:
-    """The online endpoint, in the rollout of one model version."""
+    """The online endpoint in the rollout of one model version."""
 
     def __init__(
         self,
         client: "MLClient",
         model: Any,
         settings: RolloutSettings,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         cleanup: ExitStack,
     ):
-        self._client, self._model, self._settings, self._say = client, model, settings, say
+        self._client, self._model, self._settings, self._report = client, model, settings, report
         self._new = deployment_name(str(model.version))
         self.name = str(_ensure_endpoint(client).name)
         self.share: int | None = settings.share
@@ -49,33 +49,33 @@ class Online:
         self._probes: list[Probe] = []
 
     def look(self) -> Serving:
-        """Return the deployments that exist and their shares of the traffic."""
+        """Return the existing deployments and their shares of the traffic."""
         endpoint = self._client.online_endpoints.get(name=self.name)
         found = list(self._client.online_deployments.list(endpoint_name=self.name))
         return serving(found, endpoint.traffic or {})
 
     def create(self) -> None:
-        """Bring the new deployment up.
+        """Create the new deployment.
 
         Raises:
-            NotFitError: it does not come up.
+            NotFitError: it does not start.
         """
-        # A version that cannot be tested must not cost a machine first.
+        # Check first that the version can be tested, before a machine costs money.
         self._smoke_test()
         deployment = load_deployment(self._client, self._model)
         bring_up(lambda: self._client.online_deployments.begin_create_or_update(deployment))
 
     def test(self) -> None:
-        """Ask for the predictions that the model made when it was trained, before anybody else is sent there.
+        """Request the predictions that the model made at its training, before the deployment gets traffic.
 
         Raises:
-            NotFitError: it answers something else, or nothing, or slowly.
+            NotFitError: its answer differs, is missing or is slow.
         """
         _refuse(self._probe().problem)
         self._probe_often()
 
     def watch(self) -> None:
-        """Send probes while it has its share of the traffic, and look for a while at what callers get.
+        """Send probes while it has its share of the traffic, and watch the results of callers' requests for a while.
 
         Raises:
             NotFitError: it fails or is slow.
@@ -87,11 +87,11 @@ class Online:
         observe = AzureMonitor(self._client, str(endpoint.id), self._new)
         self._probe_often()
         if seconds:
-            self._say(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
+            self._report(f"watching its callers for {seconds / 60:.3g} minutes" if seconds >= 60 else "watching")
             self._watch_callers(observe, seconds, self._settings.limits)
 
     def give(self, shares: Mapping[str, int]) -> None:
-        """Set the shares of the traffic and leave everything else of the endpoint as it is."""
+        """Set the shares of the traffic and change nothing else of the endpoint."""
         endpoint = self._client.online_endpoints.get(name=self.name)
         endpoint.traffic = dict(shares)
         if endpoint.mirror_traffic and len(shares) == 1:
@@ -104,9 +104,9 @@ class Online:
         self._client.online_deployments.begin_delete(name=name, endpoint_name=self.name).result()
 
     def _watch_callers(self, observe: AzureMonitor, seconds: float, limits: Limits) -> None:
-        """Judge by what callers get until the time is over, with a probe at each look.
+        """Check the results of callers' requests until the time is over, with a probe at each check.
 
-        What cannot be read is said aloud, and the probes alone have decided.
+        If they cannot be read, a message says so, and the probes alone decide.
         """
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
@@ -114,12 +114,15 @@ class Online:
             try:
                 seen = observe()
             except NotObservableError as error:
-                self._say(f"What its callers get cannot be read, so its {len(self._probes)} probes decide. {error}")
+                self._report(
+                    "The results of callers' requests cannot be read, "
+                    f"so its {len(self._probes)} probes decide. {error}"
+                )
                 return
             _refuse(verdict_of_callers(seen, limits))
             self._probes.append(self._probe())
             _refuse(verdict(self._probes, limits))
-        self._say(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
+        self._report(f"{seen.requests:.0f} requests of callers, {seen.failures:.0f} failed")
 
     def _probe_often(self) -> None:
         planned, limits = self._settings.probes, self._settings.limits
@@ -141,9 +144,9 @@ class Online:
 
 
 def serving(deployments: list[Any], traffic: Mapping[str, Any]) -> Serving:
-    """Return what a list of deployments and the shares of the traffic amount to.
+    """Return the state that a list of deployments and the shares of the traffic describe.
 
-    The SDK writes names in the shares in small letters, whatever the deployments are called.
+    The SDK writes the names in the shares in lower case, whatever the deployments' names.
     """
     state = {str(known.name): str(known.provisioning_state or "").lower() for known in deployments}
     called = {name.lower(): name for name in state}
@@ -153,7 +156,7 @@ def serving(deployments: list[Any], traffic: Mapping[str, Any]) -> Serving:
 
 
 def load_deployment(client: "MLClient", model: Any) -> Any:
-    """Load the deployment's YAML and fix what a rollout decides: its name, model version and environment version."""
+    """Load the deployment's YAML and set the values of a rollout: its name, model version and environment version."""
     deployment = load_online_deployment(ONLINE_DEPLOYMENT)
     deployment.name = deployment_name(str(model.version))
     deployment.model = f"azureml:{model.name}:{model.version}"

@@ -1,6 +1,6 @@
-"""A rollout's pure decisions: the next step, the way back, and whether a new deployment is fit for traffic.
+"""Decides the next step of a rollout or rollback, and whether a new deployment may have traffic. Pure.
 
-Every decision is made of what the endpoint is like now. A rollout that was killed anywhere thus goes on when it is run
+Every decision depends only on the current state of the endpoint. So a rollout that was killed continues when it runs
 again, and one that another runner has overtaken does no harm.
 """
 
@@ -16,7 +16,7 @@ LONGEST_NAME = 32
 
 
 class Outcome(StrEnum):
-    """How a rollout ended."""
+    """The outcome of a rollout."""
 
     DEPLOYED = "DEPLOYED"
     UNCHANGED = "UNCHANGED"
@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 
 class Phase(IntEnum):
-    """The parts of a rollout; every endpoint of the project ends one before the next begins."""
+    """The phases of a rollout; every endpoint of the project ends one before the next begins."""
 
     PREPARE = 1
     WATCH = 2
@@ -34,7 +34,7 @@ class Phase(IntEnum):
 
 
 class Action(StrEnum):
-    """A step of a rollout or of the way back from it."""
+    """A step of a rollout or a rollback."""
 
     WITHDRAW = "withdraw"
     CLEAR = "clear"
@@ -64,9 +64,9 @@ PHASES = {
 
 @dataclass(frozen=True)
 class Serving:
-    """An endpoint as it is: the deployments that exist, those that failed to come up, and the shares of the traffic.
+    """The state of an endpoint: its deployments, those that failed to start, and the shares of the traffic.
 
-    A share of a deployment that does not exist counts for nothing. A batch endpoint's default has all traffic.
+    The share of a deployment that does not exist counts as zero. A batch endpoint's default has all traffic.
     """
 
     deployments: frozenset[str]
@@ -78,13 +78,13 @@ class Serving:
         return max(0, self.traffic.get(name, 0)) if name in self.deployments else 0
 
     def others(self, new: str) -> dict[str, int]:
-        """Return the shares of the deployments that serve, without the new one's."""
+        """Return the shares of the serving deployments, without the new one's."""
         return {name: self.share(name) for name in sorted(self.deployments - {new}) if self.share(name)}
 
 
 @dataclass(frozen=True)
 class Step:
-    """An action, with the shares it sets or the deployments it deletes."""
+    """An action, with the shares that it sets or the deployments that it deletes."""
 
     action: Action
     shares: Mapping[str, int] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Observed:
-    """The requests that a deployment got from callers, those of them that it failed, and what 95 % took at most."""
+    """A deployment's requests from callers, the failed ones among them, and the 95th percentile of their latency."""
 
     requests: float
     failures: float
@@ -110,7 +110,7 @@ class Observed:
 
 
 def deployment_name(version: str) -> str:
-    """Return the name of a model version's deployment: 3 to 32 characters, small letters, digits, hyphens."""
+    """Return the name of a model version's deployment: 3 to 32 characters, lower-case letters, digits, hyphens."""
     name = f"model-{version}".lower()
     if len(name) <= LONGEST_NAME:
         return name
@@ -119,21 +119,21 @@ def deployment_name(version: str) -> str:
 
 
 def forward(new: str, now: Serving, done: frozenset[Action] = frozenset(), share: int | None = None) -> Step:
-    """Return the next step to the new deployment serving alone.
+    """Return the next step until the new deployment serves alone.
 
-    A deployment that has all traffic has passed: nothing but its predecessors is left to be removed.
+    A deployment that has all traffic has passed: only its predecessors remain to be removed.
 
     Args:
         new: the deployment's name.
-        now: the endpoint as it is.
-        done: what this run of the rollout has begun already.
-        share: the percentage it gets at first; without one, the endpoint knows all or nothing.
+        now: the state of the endpoint.
+        done: the actions that this run of the rollout has already begun.
+        share: the percentage that it gets first; None if the endpoint cannot split traffic.
     """
     others, mine = now.others(new), now.share(new)
     if mine and not others and Action.CREATE not in done:
         return _alone(new, now, mine)
     if new not in now.deployments and now.traffic.get(new) and Action.WITHDRAW not in done:
-        # It would have that traffic from the moment that it exists, before its test.
+        # It would get traffic as soon as it exists, before its test.
         return Step(Action.WITHDRAW, whole(others))
     if new in now.broken and Action.CREATE not in done:
         return Step(Action.WITHDRAW, whole(others)) if mine else Step(Action.CLEAR, delete=(new,))
@@ -149,11 +149,11 @@ def forward(new: str, now: Serving, done: frozenset[Action] = frozenset(), share
 
 
 def back(new: str, now: Serving, before: Mapping[str, int], is_ours: bool) -> Step:
-    """Return the next step back to what served before; what serves stays unless something else can.
+    """Return the next step back to the old deployments; the new one keeps serving if no other can.
 
     Args:
-        new: the deployment that is taken back.
-        now: the endpoint as it is.
+        new: the deployment that is rolled back.
+        now: the state of the endpoint.
         before: the shares of the others when the rollout began.
         is_ours: whether the new deployment is this rollout's to remove.
     """
@@ -168,7 +168,7 @@ def back(new: str, now: Serving, before: Mapping[str, int], is_ours: bool) -> St
 
 
 def whole(shares: Mapping[str, int], total: int = 100) -> dict[str, int]:
-    """Scale shares so that they add up to a total; nobody's share is left of none."""
+    """Scale shares so that they add up to a total; without shares the result is empty."""
     known = {name: share for name, share in shares.items() if share > 0}
     if not known:
         return {}
@@ -182,7 +182,7 @@ def whole(shares: Mapping[str, int], total: int = 100) -> dict[str, int]:
 def verdict(probes: Sequence[Probe], limits: Limits) -> str | None:
     """Return why a deployment must not have traffic, or None if it is fit."""
     if not probes:
-        return "it was never asked anything"
+        return "it received no requests"
     failed = [probe for probe in probes if _failure(probe)]
     if len(failed) > limits.error_rate * len(probes):
         return f"{len(failed)} of {len(probes)} requests failed, the last with {_failure(failed[-1])}"
@@ -191,12 +191,12 @@ def verdict(probes: Sequence[Probe], limits: Limits) -> str | None:
 
 
 def is_hopeless(probes: Sequence[Probe], planned: int, limits: Limits) -> bool:
-    """Return whether so many probes have failed that those which are still planned cannot change the verdict."""
+    """Return whether so many probes have failed that the remaining ones cannot change the verdict."""
     return sum(1 for probe in probes if _failure(probe)) > limits.error_rate * planned
 
 
 def verdict_of_callers(observed: Observed, limits: Limits) -> str | None:
-    """Return why a deployment must not keep its share, by what callers got, or None if nothing speaks against it."""
+    """Return why a deployment must lose its share, by the results of callers' requests, or None if it is fit."""
     if observed.failures > limits.error_rate * observed.requests:
         return f"{observed.failures:.0f} of {observed.requests:.0f} requests of callers failed"
     if observed.p95_milliseconds is None:
@@ -209,7 +209,7 @@ def _alone(new: str, now: Serving, mine: int) -> Step:
     left = tuple(sorted(now.deployments - {new}))
     if mine != 100:
         return Step(Action.SWITCH, {new: 100})
-    # One that came up badly may need the others yet.
+    # The others may still be needed if this one did not start properly.
     return Step(Action.RETIRE, delete=left) if left and new not in now.broken else Step(Action.NOTHING)
 
 

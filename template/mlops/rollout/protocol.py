@@ -1,4 +1,4 @@
-"""Carries a rollout out on one endpoint, step by step, and takes it back."""
+"""Carries a rollout out on one endpoint, step by step, and rolls it back."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,21 +13,21 @@ from mlops.errors import RunFailedError
 from mlops.refusals.explain import code_of, explained
 from mlops.rollout.plan import PHASES, Action, Phase, Serving, Step, back, deployment_name, forward
 
-# A rollout has eight steps; an endpoint that needs more does not do what it is told.
+# A rollout has eight steps; an endpoint that needs more does not follow its instructions.
 MOST_STEPS = 20
-# Seconds to wait before the traffic is tried to be put back again.
+# Seconds to wait between attempts to restore the traffic.
 PAUSES = (1.0, 4.0, 15.0)
 TRAFFIC = (Action.WITHDRAW, Action.SHARE, Action.SWITCH, Action.RESTORE)
-# What the status of a failed operation can be where the deployment itself was at fault.
+# Possible statuses of a failed operation if the deployment itself was at fault.
 ENDED_BADLY = (200, 201, 202, 400)
-# Reasons for a deployment not to come up that no other model would mend: codes, and words of the first line.
+# Reasons for a failed start that do not depend on the model: codes, and words of the first line.
 NOT_THE_MODEL = ("quota", "capacity", "authoriz", "forbidden", "cancel", "internalserver", "unavailable", "conflict")
 NOT_THE_MODEL_EITHER = ("quota", "out of capacity", "pull permission", "does not have authorization", "not authorized")
 
 
 @dataclass(frozen=True)
 class TrafficChange:
-    """The shares that deployments had from a moment on, in seconds since 1970."""
+    """The shares of the deployments from a point in time on, in seconds since 1970."""
 
     at: float
     shares: dict[str, int]
@@ -38,30 +38,33 @@ class NotFitError(Exception):
 
 
 class Endpoint(Protocol):
-    """An endpoint as a rollout sees it. `share` is the percentage that a new deployment gets at first, if it can."""
+    """The interface of an endpoint to a rollout.
+
+    `share` is the percentage that a new deployment gets first, if possible.
+    """
 
     name: str
     share: int | None
 
     def look(self) -> Serving:
-        """Return what exists and who serves."""
+        """Return the existing deployments and their shares."""
 
     def create(self) -> None:
-        """Bring the new deployment up.
+        """Create the new deployment.
 
         Raises:
-            NotFitError: it does not come up.
+            NotFitError: it does not start.
         """
 
     def test(self) -> None:
         """Ask the new deployment for predictions that are known.
 
         Raises:
-            NotFitError: it does not answer them.
+            NotFitError: its answer differs.
         """
 
     def watch(self) -> None:
-        """Judge the new deployment by requests, its callers' among them if it has traffic.
+        """Check the new deployment by its requests, including those of callers if it has traffic.
 
         Raises:
             NotFitError: it fails or is slow.
@@ -77,8 +80,8 @@ class Endpoint(Protocol):
 class Rollout:
     """The rollout of a model version on one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, version: str, say: Callable[[str], None]):
-        self._endpoint, self._new, self._say = endpoint, deployment_name(version), say
+    def __init__(self, endpoint: Endpoint, version: str, report: Callable[[str], None]):
+        self._endpoint, self._new, self._report = endpoint, deployment_name(version), report
         now = endpoint.look()
         self._before, self._had_share = now.others(self._new), bool(now.share(self._new))
         self._done: set[Action] = set()
@@ -87,7 +90,7 @@ class Rollout:
         self.is_unchanged = forward(self._new, now, share=endpoint.share).action is Action.NOTHING
 
     def proceed(self, last: Phase) -> None:
-        """Go on to the end of a phase.
+        """Continue to the end of a phase.
 
         Raises:
             NotFitError: the new deployment must not serve.
@@ -98,19 +101,19 @@ class Rollout:
                 return
             self._do(step)
         raise RunFailedError(
-            f"The endpoint {self.name} does not become what it is told to be: another rollout may be changing it. "
+            f"The endpoint {self.name} does not reach the requested state: another rollout may be changing it. "
             "Run `mlops deploy` again."
         )
 
     @property
     def may_have_traffic(self) -> bool:
-        """Return whether the new deployment may have been given traffic that it must lose."""
+        """Return whether the new deployment may have traffic that it must lose."""
         return self._had_share or bool(self._done & {Action.SHARE, Action.SWITCH})
 
-    def take_back(self) -> None:
-        """Have those serve that served before, and remove the new deployment if it serves nobody.
+    def roll_back(self) -> None:
+        """Restore the old deployments, and remove the new one if it has no traffic.
 
-        A deployment that cannot be removed is said aloud and left: it has no traffic, and the next rollout removes it.
+        A deployment that cannot be removed is reported and left: it has no traffic, and the next rollout removes it.
         """
         is_ours = self._had_share or Action.CREATE in self._done
         for _ in range(MOST_STEPS):
@@ -122,12 +125,12 @@ class Rollout:
             try:
                 self._do(step)
             except Exception as error:
-                warn(f"{self._new} could not be deleted and stands without traffic. {explained(error)}")
+                warn(f"{self._new} could not be deleted; it has no traffic. {explained(error)}")
 
     def _do(self, step: Step) -> None:
         self._done.add(step.action)
         for line in self._lines(step):
-            self._say(line)
+            self._report(line)
         match step.action:
             case Action.CREATE:
                 self._endpoint.create()
@@ -144,23 +147,23 @@ class Rollout:
 
     def _lines(self, step: Step) -> Iterable[str]:
         yield from {
-            Action.WITHDRAW: (f"{self._new} does not run: taking its traffic",),
+            Action.WITHDRAW: (f"{self._new} does not run: removing its traffic",),
             Action.CREATE: (f"creating {self._new}",),
             Action.TEST: ("smoke test",),
             Action.SHARE: (f"{step.shares.get(self._new, 0)} % of the traffic",),
             Action.SWITCH: ("all traffic",) if self._endpoint.share is not None else (),
-            Action.RESTORE: (f"taking {self._new} back",),
+            Action.RESTORE: (f"rolling {self._new} back",),
         }.get(step.action, ())
         yield from (f"deleting {name}" for name in step.delete)
 
 
 def roll_out(rollouts: list[Rollout]) -> str | None:
-    """Roll out on every endpoint; return why the version was taken back, None if it serves.
+    """Roll out on every endpoint; return why the version was rolled back, None if it serves.
 
-    Whatever goes wrong before it has all traffic, the endpoints are first as they were and then it is raised.
+    Any error before it has all traffic first restores the endpoints, and is then raised.
 
     Raises:
-        RunFailedError: Azure refused to put the traffic back too, or to delete an old deployment.
+        RunFailedError: Azure also refused to restore the traffic, or to delete an old deployment.
     """
     changing = [rollout for rollout in rollouts if not rollout.is_unchanged]
     try:
@@ -168,17 +171,17 @@ def roll_out(rollouts: list[Rollout]) -> str | None:
             for rollout in changing:
                 rollout.proceed(phase)
     except NotFitError as error:
-        _take_back(changing, str(error))
+        _roll_back(changing, str(error))
         return str(error)
     except BaseException as error:
-        _take_back(changing, str(explained(error)) if isinstance(error, Exception) else "It was interrupted.")
+        _roll_back(changing, str(explained(error)) if isinstance(error, Exception) else "It was interrupted.")
         raise
     _retire(changing)
     return None
 
 
 def _retire(rollouts: list[Rollout]) -> None:
-    """Remove what served before; from here on there is no way back, and none is needed."""
+    """Remove the old deployments; from here on a rollback is neither possible nor needed."""
     for rollout in rollouts:
         try:
             rollout.proceed(Phase.RETIRE)
@@ -189,25 +192,25 @@ def _retire(rollouts: list[Rollout]) -> None:
             ) from error
 
 
-def _take_back(rollouts: list[Rollout], why: str) -> None:
+def _roll_back(rollouts: list[Rollout], why: str) -> None:
     failed: list[str] = []
     for rollout in rollouts:
         try:
-            _again_and_again(rollout.take_back)
+            _again_and_again(rollout.roll_back)
         except Exception as error:
             if rollout.may_have_traffic:
-                failed.append(f"The traffic of {rollout.name} could not be put back. {explained(error)}")
+                failed.append(f"The traffic of {rollout.name} could not be restored. {explained(error)}")
             else:
-                warn(f"What the rollout left at {rollout.name} could not be removed. {explained(error)}")
+                warn(f"The new deployment of {rollout.name} could not be removed. {explained(error)}")
     if failed:
         advice = "Run `mlops deploy` again, or set the traffic in the studio."
         raise RunFailedError(" ".join([why, *failed, advice]))
 
 
 def _again_and_again(work: Callable[[], None]) -> None:
-    """Do something that must be done, although Azure may be busy with a change or a person in a hurry.
+    """Repeat work that must succeed, although Azure may be busy with a change or a person may interrupt.
 
-    The first Ctrl-C waits until it is done, the second one does not.
+    The first Ctrl-C waits until the work is done, the second one does not.
     """
     interrupt: KeyboardInterrupt | None = None
     for pause in (*PAUSES, None):
@@ -227,11 +230,11 @@ def _again_and_again(work: Callable[[], None]) -> None:
 
 
 def bring_up(begin: Callable[[], Any]) -> None:
-    """Begin an operation that brings a deployment up, and wait for it.
+    """Start an operation that creates a deployment, and wait for it.
 
     Raises:
-        NotFitError: the deployment itself is why it did not come up.
-        Exception: Azure refused, which says nothing about the model.
+        NotFitError: the deployment did not start through its own fault.
+        Exception: Azure refused, which is not a fault of the model.
     """
     poller = begin()
     try:
@@ -240,15 +243,15 @@ def bring_up(begin: Callable[[], Any]) -> None:
         said = str(getattr(getattr(error, "error", None), "message", None) or getattr(error, "message", None) or error)
         if getattr(error, "status_code", None) not in ENDED_BADLY or not _is_of_the_model(error, said):
             raise
-        raise NotFitError(f"it did not come up: {said}") from error
+        raise NotFitError(f"it did not start: {said}") from error
 
 
 def _is_of_the_model(error: Exception, said: str) -> bool:
-    """Return whether a deployment that did not come up is to blame itself: its script, environment or model."""
+    """Return whether a failed start is the fault of the deployment itself: its script, environment or model."""
     code = ""
     with suppress(Exception):
         code = code_of(error).lower()
-    # What follows is a log, which may hold any word.
+    # The lines after the first are a log, which may contain any word.
     first_line = said.partition("\n")[0].lower()
     return not any(word in code for word in NOT_THE_MODEL) and not any(
         word in first_line for word in NOT_THE_MODEL_EITHER

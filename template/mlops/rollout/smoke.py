@@ -1,4 +1,4 @@
-"""The smoke test of a deployment: the model's own input example, and the predictions it made for it when trained."""
+"""Tests a deployment with the model's own input example, and compares with its predictions at training."""
 
 import json
 import math
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """A request file, and what a right answer holds."""
+    """A request file, and the predictions of a correct answer."""
 
     request: Path
     expected: tuple[Any, ...]
 
     def problem(self, answer: str) -> str | None:
-        """Return what is wrong with an answer, or None."""
+        """Return the problem of an answer, or None."""
         try:
             content = json.loads(answer)
             predictions = (json.loads(content) if isinstance(content, str) else content)["predictions"]
         except (ValueError, KeyError, TypeError, RecursionError):
             predictions = None
         if not isinstance(predictions, list):
-            return f"it answered {answer[:500]!r}, which holds no predictions"
+            return f"it answered {answer[:500]!r}, which does not hold predictions"
         if len(predictions) != len(self.expected):
             return f"it answered {len(predictions)} predictions for {len(self.expected)} rows"
         for given, expected in zip(predictions, self.expected, strict=True):
             if not _same(given, expected):
-                return f"it predicted {given!r} where the model predicted {expected!r} when it was trained"
+                return f"it predicted {given!r} but the model predicted {expected!r} when it was trained"
         return None
 
 
@@ -50,7 +50,7 @@ def load_smoke_test(client: "MLClient", model: Any, folder: Path) -> SmokeTest:
         home = next(folder.rglob("MLmodel")).parent
         description = yaml.safe_load((home / "MLmodel").read_text(encoding="utf-8"))
         example_file = home / description["saved_input_example_info"]["artifact_path"]
-        # MLflow writes missing values as NaN, which is no JSON.
+        # MLflow writes missing values as NaN, which is not JSON.
         example = json.loads(example_file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
         columns, data = example["columns"], example["data"]
         expected = tuple(description["metadata"]["example_predictions"])

@@ -1,1 +1,1 @@
-"""Trains and retrains, and knows which model version counts."""
+"""Trains and retrains the model."""

@@ -1,4 +1,4 @@
-"""Submits the training pipeline and reads what came of it."""
+"""Submits the training pipeline and reads its result."""
 
 import hashlib
 import subprocess
@@ -46,10 +46,10 @@ def train(client: "MLClient", job_name: str | None = None) -> TrainingResult:
 
 
 def result_of(client: "MLClient", job: str) -> TrainingResult:
-    """Return what a finished training job brought.
+    """Return the result of a finished training job.
 
     Raises:
-        RunFailedError: it left no decision of the gate.
+        RunFailedError: it has no decision of the gate.
     """
     with tempfile.TemporaryDirectory() as folder:
         gate = _read_gate(download_output(client, job, "gate", Path(folder)) / "gate.json", job)
@@ -69,7 +69,7 @@ def _read_gate(file: Path, job: str) -> dict[str, Any]:
 
 
 def load_pipeline(client: "MLClient", job_name: str | None = None) -> PipelineJob:
-    """Load the pipeline's YAML and fix what a run decides: its name, outputs, data version, commit and environment."""
+    """Load the pipeline's YAML and set the values of a run: its name, outputs, data version, commit and environment."""
     asset = read_yaml(LABELLED_DATA)["name"]
     newest = newest_version(client, asset)
     if newest is None:
@@ -85,9 +85,9 @@ def load_pipeline(client: "MLClient", job_name: str | None = None) -> PipelineJo
 
 
 def register_environment(client: "MLClient", definition: Path) -> str:
-    """Register an environment under the hash of its content as version and return its reference.
+    """Register an environment under a version that is the hash of its content, and return its reference.
 
-    A version is thus one set of packages for ever, and a changed pin is a new one.
+    So a version always has the same packages, and a changed pin is a new version.
     """
     environment = load_environment(definition)
     conda = (definition.parent / read_yaml(definition)["conda_file"]).read_bytes()
@@ -113,6 +113,6 @@ def registered_by(client: "MLClient", job: str) -> str | None:
 
 
 def git_commit() -> str:
-    """Return the commit that is trained, marked if files differ from it; `unknown` outside git."""
+    """Return the trained commit, marked if files differ from it; `unknown` outside git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"

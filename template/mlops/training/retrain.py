@@ -1,4 +1,4 @@
-"""Makes the next training data from labelled production rows and trains on it."""
+"""Creates the next training data from labelled production rows and trains on it."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 LOOKBACK = timedelta(days=30)
-# The tag of a data version that a retraining made: the job that completed on it.
+# The tag of a data version that a retraining created: the name of the job that completed on it.
 TRAINED, NOT_YET = "trained", "not yet"
 
 
@@ -28,13 +28,12 @@ def retrain(client: "MLClient", job_name: str | None = None) -> TrainingResult:
     """Register the old rows and the newly labelled ones as the next data version, and train on it.
 
     Raises:
-        WrongInputError: no labels of new rows have come in; the same rows again would bring the same model.
+        WrongInputError: there are no labels of new rows; the same rows would give the same model.
         RunFailedError: a step of the pipeline failed.
     """
     contract, end = load_contract(), now(client)
     if is_local(client):
-        # The make-believe of production: its labels wait in a folder of the checkout. On Azure your own system
-        # registers labels.
+        # Simulated production keeps its labels in a folder of the checkout. On Azure your own system registers labels.
         deliver_labels(client)
     rebind_labels(client)
     window = last_window(client)
@@ -46,7 +45,7 @@ def retrain(client: "MLClient", job_name: str | None = None) -> TrainingResult:
     old = read_asset(client, name, version)
     new, newest = newly_labelled(client, contract, old, start, end)
     if new.empty and _is_untrained(client, name, version):
-        warn(f"{name}:{version} was made for a retraining that came to no end: it is trained on now.")
+        warn(f"{name}:{version} is from a retraining that did not complete: training on it now.")
     elif new.empty:
         raise WrongInputError(
             "No new labels since the last training: retraining on the same rows would give the same model. "
@@ -57,7 +56,7 @@ def retrain(client: "MLClient", job_name: str | None = None) -> TrainingResult:
         try:
             rows = check_labelled(pd.concat([old, new], ignore_index=True), contract)
         except ContractError as error:
-            raise WrongInputError(f"The newly labelled rows do not keep the contract. {error}") from error
+            raise WrongInputError(f"The newly labelled rows do not match the contract. {error}") from error
         metadata: dict[str, object] = {"newest_rows": newest or len(new)}
         version = register_rows(client, LABELLED_DATA, rows, metadata, {TRAINED: NOT_YET}).version
     result = train(client, job_name)
@@ -66,7 +65,7 @@ def retrain(client: "MLClient", job_name: str | None = None) -> TrainingResult:
 
 
 def _is_untrained(client: "MLClient", name: str, version: str) -> bool:
-    """Return whether a retraining has made a data version, and none has completed on it: it failed, or was killed."""
+    """Return whether a data version is from a retraining that has not completed: it failed or was killed."""
     return (client.data.get(name, version=version).tags or {}).get(TRAINED) == NOT_YET
 
 
@@ -80,7 +79,7 @@ def _mark_trained(client: "MLClient", name: str, version: str, job: str) -> None
 def newly_labelled(
     client: "MLClient", contract: Contract, old: pd.DataFrame, start: datetime, end: datetime
 ) -> tuple[pd.DataFrame, int]:
-    """Return scored rows whose labels are new, the newest window's last, and how many those are.
+    """Return scored rows with new labels, the newest window's last, and their number.
 
     Raises:
         WrongInputError: no labels were ever registered.
@@ -97,10 +96,10 @@ def newly_labelled(
 
 
 def read_labels(client: "MLClient", contract: Contract) -> pd.DataFrame:
-    """Return the newest labels, one for each identifier: the last one, where a label was corrected.
+    """Return the newest labels, one for each identifier: for a corrected label, the last one.
 
     Raises:
-        WrongInputError: no labels were ever registered, or the newest version of them does not keep the contract.
+        WrongInputError: no labels were ever registered, or their newest version does not match the contract.
     """
     name = str(read_yaml(LABELS)["name"])
     newest = newest_version(client, name)
@@ -110,6 +109,6 @@ def read_labels(client: "MLClient", contract: Contract) -> pd.DataFrame:
     try:
         labels = cast(read_asset(client, name, newest), contract, columns)
     except ContractError as error:
-        raise WrongInputError(f"The labels in {name}:{newest} do not keep the contract. {error}") from error
-    # A row whose label is not known yet may be among them.
+        raise WrongInputError(f"The labels in {name}:{newest} do not match the contract. {error}") from error
+    # The table may include rows whose label is not known yet.
     return labels.dropna(subset=columns).drop_duplicates(contract.id_column, keep="last")

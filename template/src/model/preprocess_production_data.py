@@ -25,7 +25,7 @@ CORRELATION = "correlationid"
 # The largest float has no more digits.
 MOST_DIGITS = 308
 MANY_DIGITS = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
-UNREADABLE = "line(s) are cut off or hold no record"
+UNREADABLE = "line(s) are cut off or do not hold a record"
 ELSEWHERE = "record(s) are larger than 4 MB, so Azure keeps their rows in other files, which are not read"
 
 

@@ -77,7 +77,7 @@ def test_clock_that_moves_on_opens_the_next_hours_file(tmp_path, collector):
     [
         ({"ce-type": "azureml.inference.request"}, b"[]", "not switched on"),
         ({}, b"[{", "not valid JSON"),
-        ({}, b'{"a": 1}', "no list of rows"),
+        ({}, b'{"a": 1}', "not a list of rows"),
     ],
 )
 def test_record_of_an_unknown_collection_is_refused(tmp_path, collector, headers, body, said):
@@ -98,7 +98,7 @@ def test_reference_is_read_by_hours_and_a_cut_off_line_is_named():
     second = read_records(folder, morning + timedelta(hours=1), morning + timedelta(hours=2), said.append)
     assert [record["correlationid"] for record in second] == ["ccc"]
     assert len(said) == 1
-    assert "93000001.jsonl: 1 line(s) hold no record" in said[0]
+    assert "93000001.jsonl: 1 line(s) do not hold a record" in said[0]
 
 
 def test_window_ends_before_the_full_hour_it_names_and_starts_with_the_hour_it_is_in():

@@ -1,4 +1,4 @@
-"""The workspace refuses what Azure refuses, with Azure's status and code: the list in the emulator's README."""
+"""The workspace refuses the same requests as Azure, with Azure's status and code: the list in the README."""
 
 import json
 
@@ -32,7 +32,7 @@ def monitor(**signal):
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """A workspace with an environment, a component, data and an endpoint, each called `known`."""
+    """Return a workspace with an environment, a component, data and an endpoint, each called `known`."""
     local = LocalWorkspace(tmp_path_factory.mktemp("refusals") / "state", "mlw", "rg")
     local.emulator.arm.deployments.quota = 0
     documents = local.emulator.arm.documents
@@ -64,7 +64,7 @@ REFUSED = {
         404,
         "UserError",
     ),
-    "a component of an environment in a registry that is not there": (
+    "a component of an environment in a registry that does not exist": (
         "components/new/versions/1",
         {"componentSpec": COMPONENT["componentSpec"] | {"environment": "azureml://registries/none/environments/e/1"}},
         404,
@@ -116,7 +116,7 @@ REFUSED = {
         "UserError",
     ),
     "a name of more than 255 characters": (f"data/{'n' * 256}/versions/1", DATA, 400, "ValidationError"),
-    "traffic for a deployment that is not there": (
+    "traffic for a deployment that does not exist": (
         "onlineEndpoints/known",
         ENDPOINT | {"traffic": {"none": 100}},
         400,

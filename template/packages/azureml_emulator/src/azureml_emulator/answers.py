@@ -1,4 +1,4 @@
-"""Makes the answers of Azure's services: JSON of Resource Manager, XML of storage, and refusals."""
+"""Builds the answers of Azure's services: JSON of Resource Manager, XML of storage, and refusals."""
 
 import json
 from typing import Any
@@ -10,18 +10,18 @@ REQUEST_ID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
 
 
 class Refused(Exception):
-    """A refusal: what the caller gets in place of an answer."""
+    """A refusal, raised in place of an answer."""
 
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None):
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message, self.headers = status, code, message, headers or {}
 
     def as_json(self) -> Response:
-        """Return it as Resource Manager and Azure ML say it."""
+        """Return it in the format of Resource Manager and Azure ML."""
         return answer(self.status, {"error": {"code": self.code, "message": self.message}}, **self.headers)
 
     def as_xml(self, method: str) -> Response:
-        """Return it as storage says it: a HEAD has no body, so the code is a header too."""
+        """Return it in the format of storage: a HEAD has no body, so the code is also a header."""
         text = (
             '<?xml version="1.0" encoding="utf-8"?>'
             f"<Error><Code>{self.code}</Code><Message>{escape(self.message)}\nRequestId:{REQUEST_ID}</Message></Error>"

@@ -1,4 +1,4 @@
-"""The emulator: sends each request to the service that its host name stands for."""
+"""Dispatches each request to the service of its host name."""
 
 import json
 import re
@@ -20,12 +20,12 @@ Fault = Callable[[Request], Response | None]
 
 
 class Emulator:
-    """One workspace in a folder. `faults` are asked first: what one answers or raises is what the caller gets."""
+    """One workspace in a folder. `faults` are asked first; their answer or error replaces the workspace's."""
 
     def __init__(self, state: Path, workspace: Workspace | None = None):
         self.workspace = workspace or Workspace()
         self.storage = BlobStorage(state / "storage")
-        # What answers requests to the storage: another server of the same API, if a test sets one.
+        # The storage service: a test may replace it by another server of the same API.
         self.blobs: Application = self.storage
         self.arm = ResourceManager(state, self.workspace, self.storage)
         self.dataplane = DataPlane(self.arm)
@@ -63,12 +63,12 @@ class Emulator:
             yield self
 
     def asked(self) -> Counter[str]:
-        """Return how often each operation was asked for: verb, host or path with names left out."""
+        """Return the number of requests by operation: verb, host or path with names left out."""
         return Counter(operation(request) for request in self.requests)
 
 
 def operation(request: Request) -> str:
-    """Return a request as a line without what differs from call to call."""
+    """Return a request as a line without the parts that vary between calls."""
     if request.host.endswith(".blob.core.windows.net"):
         return f"{request.method} blob{' ' + request.query['comp'] if 'comp' in request.query else ''}"
     path = re.sub(r".*/Microsoft\.MachineLearningServices/workspaces/[^/]+", "WS", request.path)

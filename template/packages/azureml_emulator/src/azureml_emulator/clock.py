@@ -1,7 +1,7 @@
-"""The emulator's clock: real time, until a monitor run closes its window and moves the clock on.
+"""The emulator's clock: real time, until a monitor run closes its window and advances the clock.
 
-Collected records lie in hour folders and monitors read whole hours. Moved on to the next full hour, the clock keeps
-what arrives after a run out of the window that the run has read.
+Collected records are in hourly folders and monitors read whole hours. After a run the clock is at the next full hour,
+so records that arrive later are not in the window that the run has read.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from azureml_emulator.files import read_json, write_json
 
 
 class Clock:
-    """The time in a state folder."""
+    """The time of a state folder."""
 
     def __init__(self, state: Path):
         self._file = state / "clock.json"
@@ -24,12 +24,12 @@ class Clock:
             return datetime.now(UTC)
 
     def advance(self) -> datetime:
-        """Move the clock on to the start of the next full hour and return it."""
+        """Advance the clock to the start of the next full hour and return it."""
         hour = full_hour(self.now()) + timedelta(hours=1)
         write_json(self._file, {"offset_seconds": (hour - datetime.now(UTC)).total_seconds()})
         return hour
 
 
 def full_hour(moment: datetime) -> datetime:
-    """Return the start of a moment's hour."""
+    """Return the start of the hour of a time."""
     return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""Azure ML's data plane: discovery, run history, and the hosts of batch endpoints."""
+"""Emulates Azure ML's data plane: discovery, run history, and the hosts of batch endpoints."""
 
 import json
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ class DataPlane:
         """Answer a request.
 
         Raises:
-            Refused: what Azure refuses.
+            Refused: Azure would refuse the request.
         """
         if request.host.endswith(INFERENCE):
             return self._arm.batch.invoke(request, request.host.partition(".")[0])

@@ -1,4 +1,4 @@
-"""What processes of the emulator take over from the one that starts them, and how they tell old code from new."""
+"""The environment that child processes inherit, and a hash of the emulator's code that detects an outdated host."""
 
 import hashlib
 import os
@@ -9,12 +9,12 @@ NOT_INHERITED = ("AZURE_", "AZUREML_", "AML_", "MLFLOW_", "MLOPS_", "GUNICORN_",
 
 
 def inherited() -> dict[str, str]:
-    """Return this process's environment without its own settings, which no container would have."""
+    """Return this process's environment without its own settings, which a container would not have."""
     return {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
 
 
 def code_version() -> str:
-    """Return what changes when the emulator's code or Python does: a host of other code is replaced."""
+    """Return a hash of the emulator's code and Python version: a host with another one is replaced."""
     digest = hashlib.sha256(sys.executable.encode())
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())

@@ -1,5 +1,5 @@
-"""The emulator's own failures, each with a sentence for a person."""
+"""The emulator's own errors, with messages for people."""
 
 
 class EmulatorError(Exception):
-    """Something that the emulator cannot do, or a file of its state that cannot be used."""
+    """The emulator cannot do something, or a file of its state is unusable."""

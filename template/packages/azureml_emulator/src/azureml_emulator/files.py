@@ -1,4 +1,4 @@
-"""Writes files so that a process that is killed anywhere leaves the old content or the new one, never half of it."""
+"""Writes files atomically: a killed process leaves the old content or the new one, never half of it."""
 
 import errno
 import json
@@ -13,7 +13,7 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EN
 
 
 def write_text(path: Path, text: str, private: bool = False) -> None:
-    """Replace a file's content at once; nobody else may read a private one."""
+    """Replace a file's content atomically; only the owner can read a private file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = _written(path, text, private)
     try:
@@ -23,7 +23,7 @@ def write_text(path: Path, text: str, private: bool = False) -> None:
 
 
 def create_text(path: Path, text: str) -> bool:
-    """Write a file unless it exists, and return whether it was written: of several at once, one does."""
+    """Write a file unless it exists, and return whether it was written: of simultaneous calls, only one writes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = _written(path, text, private=False)
     try:
@@ -43,7 +43,7 @@ def create_text(path: Path, text: str) -> bool:
 
 
 def write_json(path: Path, content: Any, private: bool = False) -> None:
-    """Replace a JSON file's content at once."""
+    """Replace a JSON file's content atomically."""
     write_text(path, json.dumps(content, indent=1, default=str) + "\n", private)
 
 

@@ -1,4 +1,4 @@
-"""Microsoft Entra: issues tokens, and reads from a request who asks."""
+"""Emulates Microsoft Entra: issues tokens, and identifies the caller of a request."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ TENANT = "11111111-1111-1111-1111-111111111111"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the object in Entra, and the service that its token is for."""
+    """The caller: its object in Entra, and the service that its token is for."""
 
     object_id: str
     audience: str
@@ -38,7 +38,7 @@ def token(object_id: str, scope: str, lifetime: int = 3600) -> str:
 
 
 def caller(request: Request) -> Caller:
-    """Return who asks.
+    """Return the caller.
 
     Raises:
         Refused: the request carries no token, or an expired one.
@@ -58,7 +58,7 @@ def caller(request: Request) -> Caller:
 
 
 def entra(request: Request) -> Response:
-    """Answer what `msal` asks: where the endpoints are, and tokens for a client's secret or federated token."""
+    """Answer the requests of `msal`: the addresses, and tokens for a client's secret or federated token."""
     if request.path.endswith("/discovery/instance"):
         address = f"https://{HOST}/{TENANT}/v2.0/.well-known/openid-configuration"
         aliases = {"preferred_network": HOST, "preferred_cache": "login.windows.net", "aliases": [HOST]}

@@ -1,4 +1,4 @@
-"""The workspace of a laptop: the real `MLClient` in front of the emulator, and what has no counterpart on Azure."""
+"""Opens the workspace of a laptop: the real `MLClient` on the emulator, and operations without an Azure API."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ PERSON = "44444444-4444-4444-4444-444444444444"
 
 
 class Person:
-    """The credential of whoever works on the laptop."""
+    """The credential of the person on the laptop."""
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """Return a token for a service."""
@@ -71,27 +71,27 @@ class LocalWorkspace:
         return self.emulator.arm.clock.now()
 
     def end_hour(self) -> None:
-        """Move the clock on to the next full hour, after all that was scored has been collected."""
+        """Advance the clock to the next full hour, after all scored rows have been collected."""
         self.flush()
         self.emulator.arm.clock.advance()
 
     def flush(self) -> bool:
-        """Wait until what online deployments have scored is collected too, and return whether it is.
+        """Wait until all rows that online deployments have scored are collected, and return whether they are.
 
-        The data collector sends from a thread: ask for this before a monitor's window is closed or its rows are read.
+        The data collector sends from a thread: call this before closing a monitor's window or reading its rows.
         """
         return self.emulator.arm.online.flush()
 
     def close(self) -> None:
-        """Stop the process that serves, without losing a record; the next use starts it again."""
+        """Stop the serving process without losing a record; the next use starts it again."""
         self.emulator.arm.online.host.stop()
 
     def monitor_run(self, job: str) -> "MonitorRun":
-        """Return what a monitor's run found."""
+        """Return the results of a monitor's run."""
         return read_result(self._state, job)
 
     def last_monitor_run(self, monitor: str) -> "MonitorRun | None":
-        """Return what a monitor's last run found, None if it never ran."""
+        """Return the results of a monitor's last run, None if it never ran."""
         return last_result(self._state, monitor)
 
     def failure(self, job: str) -> str:
@@ -101,13 +101,13 @@ class LocalWorkspace:
     def deliver(self, project: Project, follow: Callable[[Hop], None], about: str = "") -> Iterator[list[Hop]]:
         """Deliver the events that the workspace has raised, the oldest first, and yield the hops of each.
 
-        An event is gone once it arrived. One whose delivery failed or was interrupted is delivered again next time, so
-        an event may arrive twice, as on Azure.
+        An event is removed once it arrived. One whose delivery failed or was interrupted is delivered again next time,
+        so an event may arrive twice, as on Azure.
 
         Args:
-            project: where events lead to.
-            follow: is told each hop as it happens.
-            about: deliver only what a run, or `models/NAME:VERSION`, has raised.
+            project: the receiver of the events.
+            follow: receives each hop as it happens.
+            about: deliver only the events of a run, or of `models/NAME:VERSION`.
         """
         tried: set[Path] = set()
         while pending := self.emulator.arm.events.pending(about, tried):
@@ -119,12 +119,12 @@ class LocalWorkspace:
             yield hops
 
     def repeat_registration(self, model: str, version: str) -> None:
-        """Raise the event of a registered model version again, unless it is waiting still."""
+        """Raise the event of a registered model version again, unless it is still pending."""
         events, workspace = self.emulator.arm.events, self._workspace
         if not events.pending(f"models/{model}:{version}"):
             events.put([model_registered(workspace.id, model, version)])
 
 
 def _account(state: Path) -> str:
-    """Return a name for the storage account that no account on Azure can have: those have no hyphens."""
+    """Return a name for the storage account that is impossible on Azure: it has hyphens."""
     return f"emulator-{hashlib.sha256(str(state.absolute()).encode()).hexdigest()[:12]}"

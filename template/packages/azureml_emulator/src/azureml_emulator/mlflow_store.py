@@ -1,7 +1,7 @@
 """Reads and tags the model versions in MLflow's file store, without MLflow: its import takes seconds.
 
-The store stands for the workspace's tracking server: the steps of jobs register models in it through MLflow. Its layout
-is that of `mlflow.store.model_registry.file_store` in MLflow 2: `models/NAME/version-N/meta.yaml` and `tags/KEY`.
+The store is the workspace's tracking server: the steps of jobs register models in it through MLflow. Its layout is that
+of `mlflow.store.model_registry.file_store` in MLflow 2: `models/NAME/version-N/meta.yaml` and `tags/KEY`.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from azureml_emulator.files import write_text
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model version: where its files are, the run that registered it, and its tags."""
+    """A registered model version: the folder of its files, the run that registered it, and its tags."""
 
     name: str
     version: str
@@ -34,7 +34,7 @@ class MlflowStore:
 
     @property
     def uri(self) -> str:
-        """Return the address that MLflow finds the store by."""
+        """Return MLflow's address of the store."""
         return self._root.as_uri()
 
     def versions(self) -> Iterator[Version]:

@@ -1,4 +1,4 @@
-"""Long-running operations: the answer names an address, which says how the operation ends."""
+"""Emulates long-running operations: an answer names an address, which returns the state of the operation."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from azureml_emulator.workspace import Workspace
 
 
 class Operations:
-    """Operations that have ended by the time they are first asked for; `slow` of them say InProgress that often."""
+    """Operations that have ended before the first poll; the first `slow` polls of each return InProgress."""
 
     def __init__(self, documents: Documents, workspace: Workspace):
         self._documents, self._workspace = documents, workspace
@@ -34,7 +34,7 @@ class Operations:
         return answer(status, document, **headers)
 
     def status(self, request: Request, name: str) -> Response:
-        """Say how an operation stands."""
+        """Return the state of an operation."""
         document = self._documents.get(f"operations/{name}")
         if document is None:
             raise Refused(404, "UserError", f"There is no operation {name}.")

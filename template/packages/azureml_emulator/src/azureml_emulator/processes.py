@@ -1,4 +1,4 @@
-"""Child processes that do not outlive the command that started them."""
+"""Starts child processes that do not outlive the command that started them."""
 
 import shutil
 
@@ -6,19 +6,19 @@ import psutil
 
 
 def bound_to_parent(command: list[str]) -> list[str]:
-    """Return a command that is killed when its parent is, however that happens.
+    """Return a command that is killed when its parent ends, even if that is killed.
 
-    Linux can do that; elsewhere a step that was running goes on to its end, and does no harm: what it writes is not
-    read by a run that starts anew.
+    Only Linux supports this. Elsewhere a running step continues to its end and does no harm: a new run does not read
+    its output.
     """
     binder = shutil.which("setpriv")
     return [binder, "--pdeathsig", "KILL", *command] if binder else command
 
 
 def started_at(pid: int) -> float:
-    """Return when a process was started, 0 if there is none.
+    """Return the start time of a process, 0 if there is none.
 
-    In a container numbers start again at 1: only with its start a number tells which process it is.
+    In a container numbers start again at 1: only number and start time together identify a process.
     """
     try:
         return float(psutil.Process(pid).create_time())
@@ -27,6 +27,6 @@ def started_at(pid: int) -> float:
 
 
 def is_alive(pid: int, started: float) -> bool:
-    """Return whether a process that was started then is still there; a file of an older version does not say when."""
+    """Return whether the process with this start time still exists; files of older versions have no start time."""
     now = started_at(pid)
     return now > 0 and (not started or abs(now - started) < 1.0)

@@ -12,7 +12,7 @@ Handler = Callable[..., Response]
 
 @dataclass(frozen=True)
 class Route:
-    """A verb, a pattern of a path such as `data/{name}/versions` or `{kind=data|codes}/{name}`, and what answers it."""
+    """A verb, a pattern of a path such as `data/{name}/versions` or `{kind=data|codes}/{name}`, and its handler."""
 
     method: str
     pattern: re.Pattern[str]
@@ -37,7 +37,7 @@ class Routes:
         return register
 
     def answer(self, owner: Any, request: Request, path: str) -> Response | None:
-        """Return the answer of the route that a request takes, or None if there is none."""
+        """Return the answer of the route of a request, or None if there is none."""
         for route in self._routes:
             found = route.pattern.fullmatch(path)
             if found and route.method == request.method:

@@ -1,7 +1,7 @@
-"""Every private name of the Azure SDK that is replaced, so that an SDK that moves one fails here and nowhere else.
+"""Replaces private names of the Azure SDK; an SDK that moves one fails here and nowhere else.
 
-`azure.ai.ml` opens blob storage by two names of one of its modules and hands no transport on. They become the same
-classes with a transport of their own, for the storage accounts of emulators alone.
+`azure.ai.ml` opens blob storage by two names of one of its modules and passes no transport on. They become the same
+classes with a transport of their own, only for the storage accounts of emulators.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _TRANSPORTS: dict[str, HttpTransport] = {}
 
 
 def open_storage_in_process(account: str, transport: HttpTransport) -> None:
-    """Have `azure.ai.ml` reach the blobs of a storage account through a transport; other accounts stay as they are.
+    """Have `azure.ai.ml` reach the blobs of a storage account through a transport; other accounts are unaffected.
 
     Raises:
         EmulatorError: this version of the SDK opens its storage in another way.

@@ -1,4 +1,4 @@
-"""What the kinds of resources and the work of jobs ask of each other: so none of them imports another."""
+"""Interfaces between the kinds of resources and the work of jobs, so that none of them imports another."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,10 +20,10 @@ class AssetService(Protocol):
         """Return a version, or refuse."""
 
     def check(self, reference: str, kind: str) -> None:
-        """Check that what a reference names is there, in the workspace or in a registry, or refuse."""
+        """Check that the asset of a reference exists, in the workspace or in a registry, or refuse."""
 
     def resolve(self, reference: str, kind: str) -> Document:
-        """Return what an ARM id or a short reference names, or refuse."""
+        """Return the asset of an ARM id or a short reference, or refuse."""
 
 
 class ModelService(Protocol):
@@ -35,21 +35,21 @@ class ModelService(Protocol):
         """Return a version, or refuse."""
 
     def collect(self) -> None:
-        """Take over what jobs have registered."""
+        """Import the models that jobs have registered."""
 
 
 class JobService(Protocol):
     """Jobs and their runs."""
 
     def start(self, name: str, properties: dict[str, Any], steps: Sequence[str], work: Callable[[], str]) -> None:
-        """Keep a job and do its work in a thread."""
+        """Store a job and do its work in a thread."""
 
     def put_run(self, name: str, status: str, **facts: Any) -> None:
-        """Keep a run's status and what else is known of it."""
+        """Store a run's status and further facts."""
 
 
 class OnlineService(Protocol):
-    """Online endpoints and the host that serves them."""
+    """Online endpoints and their host."""
 
     @property
     def host(self) -> Any:
@@ -59,10 +59,10 @@ class OnlineService(Protocol):
         """Return an endpoint, or refuse."""
 
     def control(self, method: str, path: str, content: Any = None) -> Any:
-        """Have the host do something, or refuse."""
+        """Send a request to the host, or refuse."""
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until what was scored is collected too."""
+        """Wait until all scored rows are collected."""
 
 
 class Services(Protocol):
@@ -74,11 +74,11 @@ class Services(Protocol):
 
     @property
     def workspace(self) -> Workspace:
-        """Return where the workspace is."""
+        """Return the workspace's identity."""
 
     @property
     def documents(self) -> Documents:
-        """Return the resources as REST shows them."""
+        """Return the resources as REST documents."""
 
     @property
     def storage(self) -> BlobStorage:
@@ -113,7 +113,7 @@ class Services(Protocol):
         """Return the online endpoints."""
 
     def path(self, address: str) -> Path:
-        """Return the folder or file that a datastore's address names, or refuse."""
+        """Return the folder or file of a datastore's address, or refuse."""
 
     def path_of(self, reference: str) -> Path:
         """Return the folder or file of a data asset's id or of a datastore's address, or refuse."""

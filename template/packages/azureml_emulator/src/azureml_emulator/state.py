@@ -1,4 +1,4 @@
-"""Keeps resources as the JSON documents that the REST API shows, one file each."""
+"""Stores resources as the JSON documents of the REST API, one file each."""
 
 import json
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ Document = dict[str, Any]
 class Documents:
     """Documents by their path below the workspace, such as `data/labels/versions/1`.
 
-    Several processes read and write at once: a document is replaced as a whole, and of two that create the same one
-    only one does.
+    Several processes read and write at the same time: a document is replaced as a whole, and of two processes that
+    create the same document only one does.
     """
 
     def __init__(self, root: Path):
@@ -34,11 +34,11 @@ class Documents:
         return content
 
     def put(self, path: str, document: Document) -> None:
-        """Replace a document at once."""
+        """Replace a document atomically."""
         write_text(self._file(path), json.dumps(document, indent=1))
 
     def create(self, path: str, document: Document) -> bool:
-        """Keep a document unless there is one, and return whether it was kept."""
+        """Store a document unless it exists, and return whether it was stored."""
         return create_text(self._file(path), json.dumps(document, indent=1))
 
     def delete(self, path: str) -> None:
@@ -52,7 +52,7 @@ class Documents:
     def names(self, collection: str) -> list[str]:
         """Return the names in a collection, such as `data/labels/versions`, the oldest first.
 
-        A name without a document of its own, such as that of an asset that has versions, is among them.
+        This includes names without a document of their own, such as that of an asset with versions.
         """
         folder = self._file(collection).with_suffix("")
         entries = [entry for entry in folder.glob("*") if not entry.name.startswith(".")]

@@ -1,6 +1,6 @@
-"""Blob storage by its REST API, kept in folders: one folder a container, in it the blobs as files.
+"""Emulates blob storage by its REST API, in folders: one folder per container, with the blobs as files.
 
-Known are Put Blob, Get Blob with ranges, Get Blob Properties, Set Blob Metadata, Delete Blob, List Blobs with prefix,
+It supports Put Blob, Get Blob with ranges, Get Blob Properties, Set Blob Metadata, Delete Blob, List Blobs with prefix,
 delimiter, marker and maxresults, Put Block, Put Block List and Append Block. An account without keys refuses a shared
 key, as `allowSharedKeyAccess: false` does. Source: https://learn.microsoft.com/rest/api/storageservices
 """
@@ -25,7 +25,7 @@ HIDDEN = ".emulator"
 
 
 class BlobStorage:
-    """One storage account in a folder. A container exists as soon as something is in it."""
+    """One storage account in a folder. A container exists as soon as it has content."""
 
     def __init__(self, root: Path, page: int = 5000):
         self._root, self._page = root, page
@@ -189,7 +189,7 @@ class BlobStorage:
         names = sorted(name for name in found if name > unquote(request.query.get("marker", "")))
         page = min(int(request.query.get("maxresults") or self._page), self._page)
         marker = quote(names[page - 1]) if len(names) > page else ""
-        # The SDK asks for the next page with the number that this one names.
+        # The SDK requests the next page with the number that this one returns.
         entries = "".join(self._entry(folder, name, delimiter) for name in names[:page])
         return (
             '<?xml version="1.0" encoding="utf-8"?>'

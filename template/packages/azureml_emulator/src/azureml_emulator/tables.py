@@ -10,6 +10,6 @@ def read_mltable(folder: Path) -> pd.DataFrame:
     import mltable
     from azureml.dataprep.api import _rslex_executor
 
-    # No usage data: it is sent as the process ends, which waits for three seconds where it cannot leave the network.
+    # Disable usage data: it is sent as the process ends, which takes three seconds without network access.
     _rslex_executor.HBI_MODE = True
     return mltable.load(str(folder)).to_pandas_dataframe()

@@ -1,6 +1,6 @@
-"""Tokens that the emulator's own services take, and no others."""
+"""Tokens of the emulator's own services."""
 
-# What GitHub takes, and Key Vault keeps.
+# GitHub accepts it, and Key Vault stores it.
 GITHUB_TOKEN = "local-github-token"  # noqa: S105
-# What a managed identity gets, and Key Vault takes.
+# A managed identity gets it, and Key Vault accepts it.
 IDENTITY_TOKEN = "local-managed-identity"  # noqa: S105

@@ -1,4 +1,4 @@
-"""Hands what `requests` would send over a socket to an application in this process."""
+"""Passes requests of `requests` to an application in this process instead of a socket."""
 
 import io
 import socket
@@ -23,7 +23,7 @@ LONGEST_PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request as a service reads it; names in `path` are decoded, keys of `query` are as they were sent."""
+    """An HTTP request in the form of a service; names in `path` are decoded, keys of `query` are unchanged."""
 
     method: str
     url: str
@@ -44,7 +44,7 @@ class Response:
 
 
 class Application(Protocol):
-    """What answers requests. It raises what `requests` would raise where a connection is refused, cut or too slow."""
+    """A callable that answers requests. It raises the errors of `requests` for a refused, cut or slow connection."""
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -70,7 +70,7 @@ def send(application: Application, prepared: requests.PreparedRequest) -> reques
     response.status_code, response.headers = answer.status, CaseInsensitiveDict(answer.headers)
     response.request, response.url, response.encoding = prepared, str(prepared.url), "utf-8"
     response.reason = HTTPStatus(answer.status).phrase
-    # Without the method urllib3 waits for the body that a HEAD's Content-Length promises.
+    # Without the method urllib3 waits for the body that a HEAD's Content-Length announces.
     response.raw = HTTPResponse(
         io.BytesIO(answer.body),
         headers=dict(answer.headers),
@@ -82,7 +82,7 @@ def send(application: Application, prepared: requests.PreparedRequest) -> reques
 
 
 class InProcess(BaseAdapter):
-    """What a session of `requests` sends with: hands requests to an application, unless they stay on this machine."""
+    """The adapter of a session of `requests`: passes requests to an application, unless they stay on this machine."""
 
     def __init__(self, application: Application):
         super().__init__()
@@ -110,7 +110,7 @@ class EmulatorTransport(RequestsTransport):
         super().__init__(session=session, session_owner=False, use_env_settings=False)
 
     def sleep(self, duration: float) -> None:
-        """Wait for less than asked: between two polls or tries only this machine is waited for."""
+        """Sleep for less than requested: between two polls or tries there is only this machine to wait for."""
         time.sleep(min(duration, LONGEST_PAUSE))
 
 
@@ -118,8 +118,8 @@ class EmulatorTransport(RequestsTransport):
 def answered_by(application: Application) -> Iterator[None]:
     """Have an application answer every request of `requests` in this process that would leave this machine.
 
-    Nothing is patched in the SDKs: their own pipelines, policies, retries and pollers run. A pause between two tries or
-    polls takes no time. A socket to anywhere but this machine raises.
+    Nothing in the SDKs is patched: their own pipelines, policies, retries and pollers run. A pause between two tries or
+    polls takes no time. A socket to another machine raises an error.
     """
     over_sockets, connect = requests.adapters.HTTPAdapter.send, socket.socket.connect
 

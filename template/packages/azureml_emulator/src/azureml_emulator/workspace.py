@@ -1,4 +1,4 @@
-"""A workspace's identity: where it is, and the addresses of what it holds."""
+"""Identity of a workspace: its names, and the addresses of its contents."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ ARTIFACT_STORE = "workspaceartifactstore"
 
 @dataclass(frozen=True)
 class Workspace:
-    """Subscription, resource group and name of a workspace, and the account that it keeps its blobs in."""
+    """Subscription, resource group and name of a workspace, and the storage account of its blobs."""
 
     subscription: str = "00000000-0000-0000-0000-000000000001"
     group: str = "rg-diabetes"
@@ -30,7 +30,7 @@ class Workspace:
         )
 
     def uri(self, path: str, store: str = BLOB_STORE) -> str:
-        """Return the long address of a path in a datastore, as the service writes it into assets."""
+        """Return the long address of a path in a datastore, in the form that the service writes into assets."""
         return (
             f"azureml://subscriptions/{self.subscription}/resourcegroups/{self.group}"
             f"/workspaces/{self.name}/datastores/{store}/paths/{path}"

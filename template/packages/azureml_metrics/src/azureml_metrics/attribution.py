@@ -1,8 +1,8 @@
-"""Feature attribution drift: how differently reference and production rank the features.
+"""Computes feature attribution drift: the difference between the feature rankings of reference and production.
 
-Azure fits a LightGBM model to each side, takes its SHAP values and compares the rankings by their normalised
-discounted cumulative gain (azureml-assets, feature_attribution_drift). LightGBM computes the same SHAP values
-itself (`pred_contrib`).
+Azure fits a LightGBM model to each side, takes its SHAP values and compares the rankings by their normalised discounted
+cumulative gain (azureml-assets, feature_attribution_drift). LightGBM computes the same SHAP values itself
+(`pred_contrib`).
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ PREDICTION = "prediction"
 
 
 def cumulative_gain(reference: pd.DataFrame, target: str, production: pd.DataFrame) -> float:
-    """Return the gain of production's ranking by the reference's importances: 1 when both rank alike."""
+    """Return the gain of production's ranking by the reference's importances: 1 if both rankings are equal."""
     features = [name for name in production if name in reference and name not in (target, PREDICTION)]
     return gain(
         _importances(reference[features], reference[target]), _importances(production[features], production[PREDICTION])

@@ -1,8 +1,8 @@
-"""What Azure's monitors make of the columns of two data frames.
+"""Reads the columns of two data frames as Azure's monitors do.
 
-Azure goes by Spark's column types, so read Parquet with `dtype_backend="pyarrow"`: plain pandas
-turns an integer column with empty cells into a floating point one. The rules are those of
-`Azure/azureml-assets`, assets/model_monitoring/components/src/shared_utilities/df_utils.py.
+Azure decides by Spark's column types, so read Parquet with `dtype_backend="pyarrow"`: plain pandas turns an integer
+column with empty cells into a floating point one. The rules are those of `Azure/azureml-assets`,
+assets/model_monitoring/components/src/shared_utilities/df_utils.py.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,52 +28,52 @@ _INFERRED = {
 
 
 class MetricsError(ValueError):
-    """The metrics cannot be computed; the message says why in one sentence."""
+    """The metrics cannot be computed; the message gives the reason in one sentence."""
 
 
 def family(column: pd.Series) -> str:
-    """The group of Spark types a column belongs to; Azure compares any two of one group."""
+    """Return the group of Spark types of a column; Azure compares any two columns of one group."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return family(dtype.categories.to_series())
     kind = getattr(dtype, "kind", "O")
     if kind == "u" and dtype.itemsize == 8:
-        return "unsigned 64-bit integer"  # which is a decimal to Spark
+        return "unsigned 64-bit integer"  # a decimal in Spark
     if kind in "iufb":
         return {"f": "floating point", "b": "boolean"}.get(kind, "integer")
     mixed = pd.api.types.is_object_dtype(dtype)
     cells = (column if mixed else column.dropna().head(1)).to_numpy(dtype=object)
     inferred: str = pd.api.types.infer_dtype(cells, skipna=True)
     if inferred == "datetime":
-        # Spark reads a time without a zone as timestamp_ntz, a type that Azure's lists lack.
+        # Spark reads a time without a zone as timestamp_ntz, a type that is not in Azure's lists.
         return "timestamp" if cells[0].tzinfo else "timestamp without a zone"
     return _INFERRED.get(inferred, inferred)
 
 
 def numbers(column: pd.Series) -> Array:
-    """The numbers in a column, as 64-bit integers or floats, without its empty cells."""
+    """Return the numbers in a column, as 64-bit integers or floats, without its empty cells."""
     whole = family(column) == "integer"
     values: Array = column.dropna().to_numpy(dtype=np.int64 if whole else np.float64)
     return values if whole else values[~np.isnan(values)]
 
 
 def category_counts(column: pd.Series) -> dict[Any, int]:
-    """How often each value occurs in a column, empty cells aside."""
+    """Return the number of occurrences of each value of a column, without empty cells."""
     found = column.value_counts(sort=False)
     counts: dict[Any, int] = {}
     for key, count in zip(found.index.tolist(), found.tolist(), strict=True):
-        if count:  # A pandas category that no cell has counts zero.
-            counts[key] = counts.get(key, 0) + count  # Arrow tells 0.0 from -0.0, Spark does not.
+        if count:  # A pandas category without cells has the count zero.
+            counts[key] = counts.get(key, 0) + count  # Arrow distinguishes 0.0 from -0.0, Spark does not.
     return counts
 
 
 def column_kinds(
     baseline: pd.DataFrame, numerical: Collection[str] = (), categorical: Collection[str] = ()
 ) -> dict[str, Kind]:
-    """How Azure treats each column; types that it does not know are missing.
+    """Return Azure's treatment of each column; columns of unknown types are missing.
 
-    An integer column is categorical when less than 5 % of its cells are distinct, and a column
-    named in `numerical` or `categorical` is what that says.
+    An integer column is categorical if less than 5 % of its cells are distinct. A column named in `numerical` or
+    `categorical` is treated accordingly.
     """
     kinds: dict[str, Kind] = {}
     for label, column in baseline.items():
@@ -93,7 +93,7 @@ def column_kinds(
 def select(
     baseline: pd.DataFrame, production: pd.DataFrame, features: Sequence[str] | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Both sides reduced to the features asked for, and a note on each that a side lacks."""
+    """Return both sides reduced to the requested features, and a note on each feature that a side lacks."""
     for side, frame in (("baseline", baseline), ("production", production)):
         if not len(frame):
             raise MetricsError(f"The {side} data has no rows.")
@@ -105,7 +105,7 @@ def select(
 
 
 def shared_columns(baseline: pd.DataFrame, production: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The columns that both sides have, and a note on every other."""
+    """Return the columns of both sides, and a note on every other column."""
     sides = (("baseline", baseline, production), ("production", production, baseline))
     notes = [
         f"Column '{name}' is only in the {side} data; Azure leaves it out."
@@ -120,7 +120,7 @@ def shared_columns(baseline: pd.DataFrame, production: pd.DataFrame) -> tuple[li
 
 
 def comparable_columns(baseline: pd.DataFrame, production: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The columns whose drift Azure measures, and a note on each that it drops without a word."""
+    """Return the columns whose drift Azure measures, and a note on each column that it drops silently."""
     shared, notes = shared_columns(baseline, production)
     names = []
     for name in shared:

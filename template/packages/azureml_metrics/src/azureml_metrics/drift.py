@@ -1,4 +1,4 @@
-"""Azure's drift metrics of two data frames, to the sixth digit.
+"""Computes Azure's drift metrics of two data frames, to the sixth digit.
 
 Azure computes them with PySpark. The files named below are those of `Azure/azureml-assets`,
 assets/model_monitoring/components/src.
@@ -48,14 +48,14 @@ METRICS_IN_YAML = {
     "out_of_bounds_rate": OUT_OF_BOUNDS_RATE,
     "normalized_discounted_cumulative_gain": CUMULATIVE_GAIN,
 }
-_ALARM_BELOW = (KOLMOGOROV_SMIRNOV, CHI_SQUARED, CUMULATIVE_GAIN)
+_ALERT_BELOW = (KOLMOGOROV_SMIRNOV, CHI_SQUARED, CUMULATIVE_GAIN)
 
 KOLMOGOROV_SMIRNOV_ROWS = 10_000
 
 
 @dataclass(frozen=True)
 class Value:
-    """One metric of one feature; None where Azure reports none."""
+    """One metric of one feature; None if Azure reports none."""
 
     kind: Kind
     value: float | None
@@ -63,7 +63,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Report:
-    """What Azure would report, by metric and feature, and what it would leave out in silence."""
+    """Azure's report by metric and feature, and notes on columns and rows that Azure drops silently."""
 
     values: Mapping[str, Mapping[str, Value]]
     baseline_rows: int
@@ -74,14 +74,14 @@ class Report:
 def breaches(metric: str, value: float | None, threshold: float) -> bool:
     """Return whether Azure raises an alert (model_monitor_evaluate_metrics_threshold).
 
-    P-values and the cumulative gain alert below their threshold, everything else above.
+    P-values and the cumulative gain alert below their threshold, all other metrics above it.
     """
     if value is None:
         return False
     # Drift values and their thresholds are 32-bit columns in Azure, rates are 64-bit ones.
     number = np.float64 if metric in QUALITY_METRICS else np.float32
     left, right = number(value), number(threshold)
-    return bool(left < right if metric in _ALARM_BELOW else left > right)
+    return bool(left < right if metric in _ALERT_BELOW else left > right)
 
 
 def drift(
@@ -92,10 +92,10 @@ def drift(
     features: Sequence[str] | None = None,
     metrics: Collection[str] | None = None,
 ) -> Report:
-    """Azure's drift metrics (data_drift_compute_metrics/compute_data_drift.py).
+    """Return Azure's drift metrics (data_drift_compute_metrics/compute_data_drift.py).
 
-    A row with an empty cell in any column is left out, so `features` decides rows as well; Azure's
-    `all_features` are the columns that both sides have.
+    Rows with an empty cell in any column are left out, so `features` also determines the rows; Azure's `all_features`
+    are the columns of both sides.
     """
     if unknown := set(metrics or ()) - set(DRIFT_METRICS):
         raise MetricsError(f"There is no drift metric {', '.join(sorted(unknown))}.")
@@ -125,7 +125,7 @@ def drift(
 
 
 def _complete_rows(baseline: pd.DataFrame, production: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Both sides without the rows that have an empty cell, and a note on how many those are."""
+    """Return both sides without the rows that have an empty cell, and a note on the number of these rows."""
     frames, notes = [], []
     for side, frame in (("baseline", baseline), ("production", production)):
         empty = np.zeros(len(frame), dtype=bool)
@@ -152,7 +152,7 @@ Computed = tuple[dict[str, float | None], list[str]]
 
 
 def _numerical(name: str, baseline: pd.Series, production: pd.Series, wanted: Collection[str]) -> Computed:
-    """The metrics of a numerical column (numerical_data_drift_metrics.py)."""
+    """Return the metrics of a numerical column (numerical_data_drift_metrics.py)."""
     old, new = np.sort(numbers(baseline)), np.sort(numbers(production))
     values: dict[str, float | None] = {}
     notes = []
@@ -173,7 +173,7 @@ def _numerical(name: str, baseline: pd.Series, production: pd.Series, wanted: Co
 
 
 def _categorical(name: str, baseline: pd.Series, production: pd.Series, wanted: Collection[str]) -> Computed:
-    """The metrics of a categorical column (categorical_data_drift_metrics.py)."""
+    """Return the metrics of a categorical column (categorical_data_drift_metrics.py)."""
     left, right = category_counts(baseline), category_counts(production)
     keys = list(left | right)
     old = np.array([left.get(key, 0) for key in keys])
@@ -197,14 +197,14 @@ def _of_counts(old: Array, new: Array, old_rows: int, new_rows: int, wanted: Col
 
 
 def _edges(name: str, old: Array, new: Array) -> list[float]:
-    """Equal bins over both sides, sorted (shared_utilities/histogram_utils.py)."""
+    """Return equal bins over both sides, sorted (shared_utilities/histogram_utils.py)."""
     low, high = min(old[0], new[0]).item(), max(old[-1], new[-1]).item()
     if low == high:
         margin = abs(low * 0.005) or 0.005
         return [low - margin, low + margin]
     bins = math.ceil(math.log2(min(len(old), len(new))) + 1)
     width = (high - low) / bins
-    # Not linspace: its last edge is the maximum, Azure's is where the additions end.
+    # Not linspace: its last edge is the maximum, Azure's is the sum of the additions.
     edges = [low, *(low + i * width for i in range(1, bins + 1))]
     if not all(a < b for a, b in pairwise(edges)):
         raise MetricsError(f"Column '{name}' is infinite or too narrow for Azure's bins.")
@@ -212,12 +212,12 @@ def _edges(name: str, old: Array, new: Array) -> list[float]:
 
 
 def _histogram(values: Array, edges: list[float]) -> Array:
-    """Counts per bin of Spark's `RDD.histogram`, which drops what is past the last edge."""
+    """Return the counts per bin of Spark's `RDD.histogram`, which drops values beyond the last edge."""
     low, bins = edges[0], len(edges) - 1
     end = int(np.searchsorted(values, edges[-1], side="right"))
     steps = np.diff(edges)
     if steps.max() - steps.min() < 1e-10:
-        # Spark divides where bins look even, and a value on an edge may fall on its other side.
+        # Spark divides if bins look even, and a value on an edge may be assigned to the neighbouring bin.
         width = (edges[-1] - low) / bins
         starts = [bisect_left(values, i, hi=end, key=lambda value: int((value - low) / width)) for i in range(bins)]
     else:
@@ -226,7 +226,7 @@ def _histogram(values: Array, edges: list[float]) -> Array:
 
 
 def _jensen_shannon(old: Array, new: Array) -> float:
-    """SciPy's `jensenshannon` with base 2."""
+    """Return SciPy's `jensenshannon` with base 2."""
     p, q = old / old.sum(), new / new.sum()
     middle = (p + q) / 2
     divergence = sum(float(np.sum(side[side > 0] * np.log(side[side > 0] / middle[side > 0]))) for side in (p, q))
@@ -234,25 +234,25 @@ def _jensen_shannon(old: Array, new: Array) -> float:
 
 
 def _stability_index(old: Array, new: Array, old_rows: int, new_rows: int) -> float:
-    """The population stability index, one row added to every bin."""
+    """Return the population stability index, one row added to every bin."""
     p, q = (old + 1) / (old_rows + len(old)), (new + 1) / (new_rows + len(new))
     return float(np.sum((q - p) * np.log(q / p)))
 
 
 def _wasserstein(old: Array, new: Array) -> float:
-    """SciPy's `wasserstein_distance` of sorted values by the baseline's deviation."""
+    """Return SciPy's `wasserstein_distance` of sorted values, divided by the baseline's deviation."""
     if len(old) < 2:
         raise MetricsError(f"{WASSERSTEIN} needs a baseline of two rows or more.")
     merged = np.concatenate((old, new))
     order = merged.argsort(kind="stable")
-    # Whole numbers keep the difference of the two distribution functions exact.
+    # Integers keep the difference of the two distribution functions exact.
     lead = np.cumsum(np.where(order < len(old), len(new), -len(old)))[:-1]
     area = float(np.abs(lead) @ np.diff(merged[order]).astype(np.float64))
     return area / (len(old) * len(new)) / max(float(np.std(old, ddof=1)), 0.001)
 
 
 def _kolmogorov_smirnov(old: Array, new: Array) -> float:
-    """The p-value of SciPy's `ks_2samp`."""
+    """Return the p-value of SciPy's `ks_2samp`."""
     from scipy.stats import ks_2samp
 
     with warnings.catch_warnings():
@@ -261,7 +261,7 @@ def _kolmogorov_smirnov(old: Array, new: Array) -> float:
 
 
 def _chi_squared(old: Array, new: Array) -> float | None:
-    """The p-value of SciPy's `chisquare`, expecting the baseline's shares."""
+    """Return the p-value of SciPy's `chisquare`, with the baseline's shares as expectation."""
     from scipy.special import chdtrc
 
     if len(old) < 2:

@@ -1,4 +1,4 @@
-"""Azure's data quality rates of two data frames.
+"""Computes Azure's data quality rates of two data frames.
 
 Azure computes them with PySpark. The files named below are those of `Azure/azureml-assets`,
 assets/model_monitoring/components/src.
@@ -30,7 +30,7 @@ from azureml_metrics.drift import NULL_RATE, OUT_OF_BOUNDS_RATE, TYPE_ERROR_RATE
 
 @dataclass(frozen=True)
 class _Column:
-    """One side of a column; `kind` is what Azure takes it for by that side's own cells."""
+    """One side of a column; `kind` is Azure's classification by that side's own cells."""
 
     name: str
     cells: pd.Series
@@ -46,10 +46,10 @@ def quality(
     categorical: Collection[str] = (),
     features: Sequence[str] | None = None,
 ) -> Report:
-    """Azure's rates of bad cells in production (data_quality_compute_metrics, _statistics).
+    """Return Azure's rates of bad cells in production (data_quality_compute_metrics, _statistics).
 
-    No row is left out. Azure alerts above the threshold plus the baseline's own rate
-    (data_quality_metrics_joiner), which is `quality(baseline, baseline)`.
+    No row is left out. Azure alerts above the threshold plus the baseline's own rate (data_quality_metrics_joiner),
+    which is `quality(baseline, baseline)`.
     """
     baseline, production, notes = select(baseline, production, features)
     names, more = shared_columns(baseline, production)
@@ -78,7 +78,7 @@ def _column(name: str, cells: pd.Series, kind: Kind | None) -> _Column:
 
 
 def _violations(old: _Column, new: _Column) -> tuple[int, int | None, int | None]:
-    """Empty, mistyped and out-of-bounds cells; None where Azure does not look."""
+    """Return the numbers of empty, mistyped and out-of-bounds cells; None for those that Azure does not check."""
     if old.kind is None:
         return new.empty, None, None
     filling = _filling(new) if new.empty else None
@@ -86,26 +86,26 @@ def _violations(old: _Column, new: _Column) -> tuple[int, int | None, int | None
 
 
 def _rate(count: int, rows: int) -> float:
-    """Spark's `round`, which takes the decimal digits and rounds half up."""
+    """Return Spark's `round`, which uses the decimal digits and rounds half up."""
     digits = Decimal(repr(count / rows))
     return float(digits.quantize(Decimal("0.00001"), rounding=ROUND_HALF_UP))
 
 
 def _filling(column: _Column) -> Any:
-    """What Azure puts into empty cells once they are counted; None where they stay empty."""
+    """Return the value with which Azure fills empty cells after counting them; None if they stay empty."""
     if column.kind == "numerical":
         values = _some_numbers(column, "production")
         middle = (len(values) - 1) // 2  # Spark's median is always a value of the column.
         return np.partition(values, middle)[middle]
     if column.family == "text" and (counts := category_counts(column.cells)):
-        # An empty cell counts as a value here: where it is the most frequent, it stays.
+        # An empty cell counts as a value here: if it is the most frequent one, it stays.
         frequent = max(counts, key=lambda key: counts[key])
         return frequent if counts[frequent] >= column.empty else None
     return None
 
 
 def _out_of_bounds(old: _Column, new: _Column, filling: Any) -> int | None:
-    """How many cells are outside the baseline's range or set; None where Azure keeps neither."""
+    """Return the number of cells outside the baseline's range or set; None if Azure stores neither."""
     if old.kind == "numerical":
         limits = _some_numbers(old, "baseline")
         if new.kind != "numerical":
@@ -117,7 +117,7 @@ def _out_of_bounds(old: _Column, new: _Column, filling: Any) -> int | None:
         return None
     if new.family != "text":
         return 0
-    # Azure keeps the set as one line of text, so a value with ", " in it becomes two.
+    # Azure stores the set as one line of text, so a value with ", " in it becomes two.
     known = [*category_counts(old.cells), *(["null"] if old.empty else [])]
     allowed = set(", ".join(known).split(", "))
     count = sum(n for value, n in category_counts(new.cells).items() if value not in allowed)
@@ -132,7 +132,7 @@ def _some_numbers(column: _Column, side: str) -> Any:
 
 
 def _mistyped(old: _Column, new: _Column, filling: Any) -> int:
-    """How many cells are null after Spark's cast to the baseline's type."""
+    """Return the number of cells that are null after Spark's cast to the baseline's type."""
     still_empty = new.empty if filling is None else 0
     if new.family == "date" and old.family in (*NUMBERS, "boolean"):
         return len(new.cells)

@@ -1,4 +1,4 @@
-"""What one run of a monitor found: the results of its signals over a window, and what they say as a whole."""
+"""The results of one run of a monitor: the signals over a window, and the state of the run."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -32,10 +32,10 @@ class MonitorRun:
 
     @property
     def state(self) -> State:
-        """Return what the run says as a whole.
+        """Return the state of the run.
 
-        One alert is an alert. Otherwise the window counts as measured if a drift signal measured something, or in a
-        monitor without drift signals any other one. A performance signal whose labels have not come in yet is usual.
+        A run with one alert alerts. Otherwise the window counts as measured if a drift signal measured something, or in
+        a monitor without drift signals any other one. A performance signal often has no labels yet.
         """
         if self.breached:
             return State.ALERT
@@ -45,17 +45,17 @@ class MonitorRun:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Return the tag text of each signal that alerts, as Azure's evaluate step has it on its run."""
+        """Return the tag text of each signal that alerts, as Azure's evaluate step sets it on its run."""
         return {signal.name: breach_tag(signal) for signal in self.breached}
 
 
 def to_json(run: MonitorRun) -> dict[str, Any]:
-    """Return a run as it is filed."""
+    """Return a run as JSON."""
     return asdict(run)
 
 
 def from_json(content: Mapping[str, Any]) -> MonitorRun:
-    """Return a filed run."""
+    """Return a run from its JSON."""
     signals = tuple(
         SignalResult(
             **{

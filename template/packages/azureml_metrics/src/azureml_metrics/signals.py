@@ -1,4 +1,4 @@
-"""A monitor's signals, computed by Azure's definitions from two tables each: thresholds in, measurements out."""
+"""Computes a monitor's signals by Azure's definitions, from two tables each and the thresholds."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,7 +24,10 @@ PRECEDENCE = {
 
 
 class State(StrEnum):
-    """What a signal or a whole run says. Without a measurement nothing is known: that is not the same as no alert."""
+    """The state of a signal or of a whole run.
+
+    Without a measurement the state is unknown, which differs from no alert.
+    """
 
     ALERT = "alert"
     NO_ALERT = "no alert"
@@ -33,7 +36,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One metric of one feature beside its threshold; `kind` is the data type whose threshold it is."""
+    """One metric of one feature with its threshold; `kind` is the data type whose threshold it is."""
 
     feature: str
     kind: str
@@ -45,7 +48,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class SignalResult:
-    """The measurements of a signal, and notes on what Azure would have left out in silence."""
+    """The measurements of a signal, and notes on columns and rows that Azure drops silently."""
 
     name: str
     type: str
@@ -60,7 +63,7 @@ class SignalResult:
 
     @property
     def state(self) -> State:
-        """Return what the signal says; one whose alerts are off never alerts."""
+        """Return the state of the signal; a signal whose alerts are off never alerts."""
         if not self.measurements:
             return State.NOT_MEASURED
         return State.ALERT if self.breached and self.alert_enabled else State.NO_ALERT
@@ -73,7 +76,7 @@ class SignalResult:
 
 @dataclass(frozen=True)
 class Tables:
-    """What a signal compares; production rows of inputs and outputs are in the same order."""
+    """The tables that a signal compares; production rows of inputs and outputs are in the same order."""
 
     reference: pd.DataFrame
     production: pd.DataFrame
@@ -145,7 +148,7 @@ def _attribution_drift(signal: Mapping[str, Any], tables: Tables) -> tuple[list[
 
 
 def _features(signal: Mapping[str, Any], tables: Tables) -> list[str]:
-    """Return the features a signal names, or for `all_features` the columns both sides have, as Azure selects them."""
+    """Return the features that a signal names, or for `all_features` the columns of both sides, as Azure does."""
     features = signal.get("features")
     if isinstance(features, list):
         return list(features)

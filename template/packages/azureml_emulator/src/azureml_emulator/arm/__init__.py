@@ -1,1 +1,1 @@
-"""Resource Manager's half of Azure ML: the resources below a workspace, a module for each kind."""
+"""Emulates the Azure ML part of Resource Manager: the resources below a workspace, one module for each kind."""

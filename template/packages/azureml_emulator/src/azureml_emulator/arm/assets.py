@@ -1,4 +1,4 @@
-"""Data, environments, components and code: assets in versions that never change."""
+"""Emulates data, environments, components and code: assets in versions that never change."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from azureml_emulator.routes import Routes
 from azureml_emulator.state import Document
 from azureml_emulator.transport import Request, Response
 
-# The properties that make up an asset's content, by kind; the others, such as tags, may be changed.
+# The properties that make up an asset's content, by kind. Others, such as tags, may change.
 CONTENT = {
     "data": ("dataUri", "dataType"),
     "environments": ("image", "condaFile", "build"),
@@ -31,9 +31,9 @@ class Assets(Kind):
 
     @routes("GET", "{kind=data|environments|components|codes}/{name}/versions")
     def list(self, request: Request, kind: str, name: str) -> Response:
-        """Return an asset's versions, the newest first; a name that was never registered is not found."""
+        """Return an asset's versions, the newest first; an unregistered name is not found."""
         if kind == "codes" and "hash" in request.query:
-            # The SDK asks by the hash of the content and makes up a name: what is there has any other.
+            # The SDK asks by the hash of the content, under a name that it invents.
             return self.codes(request)
         found = [document for _, document in self.documents.all(f"{kind}/{name}/versions")]
         if not found:
@@ -42,7 +42,7 @@ class Assets(Kind):
 
     @routes("GET", "codes")
     def codes(self, request: Request) -> Response:
-        """Return the code with a hash: the SDK uploads only what is not there."""
+        """Return the code with a hash: the SDK uploads only code that is not found."""
         everything = [
             document
             for name in self.documents.names("codes")
@@ -67,16 +67,14 @@ class Assets(Kind):
 
     @routes("PUT", "{kind=data|environments|components|codes}/{name}/versions/{version}")
     def put(self, request: Request, kind: str, name: str, version: str) -> Response:
-        """Register a version; one that exists keeps its content for ever."""
+        """Register a version; an existing version keeps its content."""
         if len(name) > LONGEST_NAME:
             raise Refused(400, "ValidationError", f"The name {name} has more than {LONGEST_NAME} characters.")
         properties = json.loads(request.body)["properties"]
         if kind == "data":
             properties["dataUri"] = self.long(properties["dataUri"])
             if not properties["dataUri"].startswith(("azureml://subscriptions/", "https://")):
-                message = (
-                    f"{properties['dataUri']} is no address of a datastore. Documented for data are datastore paths."
-                )
+                message = f"{properties['dataUri']} is not a datastore path, the only documented address of data."
                 raise Refused(400, "UserError", message)
         path = f"{kind}/{name}/versions/{version}"
         if kind == "components":
@@ -90,7 +88,7 @@ class Assets(Kind):
 
     @routes("POST", "{kind=data|environments|components|codes}/{name}/versions/{version}/startPendingUpload")
     def start_upload(self, request: Request, kind: str, name: str, version: str) -> Response:
-        """Say where content is to be uploaded, signed by the service's own delegation key: no account key is needed."""
+        """Return an upload address, signed by the service's own delegation key: no account key is needed."""
         digest = hashlib.sha256(f"{kind}/{name}/{version}".encode()).hexdigest()[:32]
         here = self.workspace
         address = f"https://{here.account}.blob.core.windows.net/{here.container}-{digest}"
@@ -115,21 +113,21 @@ class Assets(Kind):
         return document
 
     def resolve(self, reference: str, kind: str) -> Document:
-        """Return what an ARM id or a short reference names, such as `azureml:NAME:VERSION`.
+        """Return the asset of an ARM id or a short reference such as `azureml:NAME:VERSION`.
 
         Raises:
-            Refused: nothing of that name was registered.
+            Refused: there is no asset of that name.
         """
         if f"/{kind}/" in reference:
             name, _, version = reference.partition(f"/{kind}/")[2].partition("/versions/")
         else:
             name, _, version = reference.removeprefix("azureml:").partition(":")
         if not version:
-            raise Refused(400, "UserError", f"{reference} names no version of {kind}.")
+            raise Refused(400, "UserError", f"{reference} does not name a version of {kind}.")
         return self.find(kind, name, version)
 
     def check(self, reference: str, kind: str) -> None:
-        """Check that what a reference names is there; of registries only Azure's own is, and all that it may hold.
+        """Check that the asset of a reference exists; the only registry is Azure's own, and any asset exists there.
 
         Raises:
             Refused: nothing of that name was registered, or there is no such registry.
@@ -141,14 +139,14 @@ class Assets(Kind):
             self.resolve(reference, kind)
 
     def long(self, address: str) -> str:
-        """Return a datastore's address in the long form, as the service keeps it."""
+        """Return a datastore's address in the long form, in which the service stores it."""
         if not address.startswith("azureml://datastores/"):
             return address
         store, _, path = address.removeprefix("azureml://datastores/").partition("/paths/")
         return self.workspace.uri(path, store)
 
     def _check_unchanged(self, kind: str, name: str, known: Document, properties: dict[str, Any]) -> None:
-        """Refuse another content for a version that exists; only anonymous components may be sent again as they are."""
+        """Refuse other content for an existing version; only anonymous components may be sent again unchanged."""
         for key in CONTENT[kind] if name != "azureml_anonymous" else ():
             if known["properties"].get(key) != properties.get(key):
                 message = f"{TITLES[kind]} {name}:{known['name']} exists already and cannot be changed."

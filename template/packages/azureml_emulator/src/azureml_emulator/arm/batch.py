@@ -1,4 +1,4 @@
-"""Batch endpoints and deployments, and the jobs that their scoring starts."""
+"""Emulates batch endpoints and deployments, and their scoring jobs."""
 
 import json
 import uuid
@@ -48,7 +48,7 @@ class BatchEndpoints(Kind):
 
     @routes("PUT", "batchEndpoints/{endpoint}/deployments/{name}")
     def put_deployment(self, request: Request, endpoint: str, name: str) -> Response:
-        """Keep a deployment for the jobs to come."""
+        """Store a deployment for later jobs."""
         self._endpoint(endpoint)
         body = json.loads(request.body)
         model = body["properties"]["model"]["assetId"]
@@ -73,7 +73,7 @@ class BatchEndpoints(Kind):
         return answer(200)
 
     def invoke(self, request: Request, endpoint: str) -> Response:
-        """Start a scoring job: what is posted to the endpoint's own host."""
+        """Start a scoring job: the request is posted to the endpoint's own host."""
         given = json.loads(request.body)["properties"]
         default = (self._endpoint(endpoint)["properties"].get("defaults") or {}).get("deploymentName")
         name = request.headers.get("azureml-model-deployment") or default
@@ -82,7 +82,7 @@ class BatchEndpoints(Kind):
         deployment = self._deployment(endpoint, name)["properties"]
         job = f"batchjob-{uuid.uuid4()}"
         scoring = Scoring(self.arm, job, deployment, given)
-        # As the service marks them: the SDK reads where the output lies from these.
+        # The service sets these tags, and the SDK reads the location of the output from them.
         tags = {"azureml.batchrun": "true", "azureml.jobtype": "azureml.batchjob"}
         properties = {"jobType": "Pipeline", "displayName": job, "experimentName": endpoint, "tags": tags, "jobs": {}}
         properties |= {"inputs": {}, "outputs": {}, "properties": tags}

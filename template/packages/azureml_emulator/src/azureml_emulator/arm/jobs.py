@@ -1,4 +1,4 @@
-"""Jobs: pipelines, batch scoring and monitor runs, with their steps as run history shows them."""
+"""Emulates jobs: pipelines, batch scoring and monitor runs, with their steps in run history."""
 
 import json
 import os
@@ -21,19 +21,19 @@ FINAL = ("Completed", "Failed", "Canceled")
 
 
 class Jobs(Kind):
-    """`WORKSPACE/jobs/NAME`; runs are documents of their own under `runs/`, as children are in run history.
+    """`WORKSPACE/jobs/NAME`; runs are separate documents under `runs/`, as children are in run history.
 
-    A job is the work of the process that submitted it. Where that process died, the job never existed: a workspace's
-    job would have gone on.
+    The process that submitted a job does its work. If that process died, the job counts as never submitted: a
+    workspace's job would have continued.
     """
 
     routes = Routes()
 
     def __init__(self, *args: Any):
         super().__init__(*args)
-        # A test that wants a job to end otherwise sets how, and no step of it runs.
+        # A test may set another end of jobs; then no step runs.
         self.ends: str = ""
-        # Documents that a list returns besides, such as those of kinds of job that the SDK cannot read.
+        # Further documents for lists, such as jobs of a type that the SDK cannot read.
         self.strangers: list[Document] = []
         self._threads: dict[str, threading.Thread] = {}
         self._writing = threading.Lock()
@@ -48,7 +48,7 @@ class Jobs(Kind):
 
     @routes("GET", "jobs/{name}")
     def get(self, request: Request, name: str) -> Response:
-        """Return a job; the step of one is a job too."""
+        """Return a job; a step is a job too."""
         return answer(200, self.find(name))
 
     @routes("PUT", "jobs/{name}")
@@ -60,7 +60,7 @@ class Jobs(Kind):
         """
         properties = json.loads(request.body)["properties"]
         if properties["jobType"] != "Pipeline":
-            raise Refused(501, "NotEmulated", f"The emulator runs no {properties['jobType']} job.")
+            raise Refused(501, "NotEmulated", f"The emulator does not run jobs of the type {properties['jobType']}.")
         self._forget_lost(name)
         if self.documents.get(f"jobs/{name}"):
             raise Refused(409, "UserError", f"A job with the name {name} exists already.")
@@ -70,12 +70,12 @@ class Jobs(Kind):
 
     @routes("POST", "jobs/{name}/cancel")
     def cancel(self, request: Request, name: str) -> Response:
-        """Say that a job is being cancelled."""
+        """Mark a job as being cancelled."""
         self.update(name, "Canceled")
         return answer(200)
 
     def start(self, name: str, properties: dict[str, Any], steps: Sequence[str], work: Callable[[], str]) -> None:
-        """Keep a job and do its work in a thread; what the work returns is how the job ends.
+        """Store a job and do its work in a thread; the return value of the work is the job's final status.
 
         Raises:
             Refused: the name was used before.
@@ -84,7 +84,7 @@ class Jobs(Kind):
         studio = f"https://ml.azure.com/runs/{name}?wsid={self.workspace.id}"
         properties |= {"status": RUNNING, "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}}
         document = self.named(f"jobs/{name}", name, properties)
-        # Not shown: who does the work.
+        # The process that does the work; REST does not show it.
         document["process"] = {"pid": os.getpid(), "started": started_at(os.getpid())}
         if not self.documents.create(f"jobs/{name}", document):
             raise Refused(409, "UserError", f"A job with the name {name} exists already.")
@@ -97,13 +97,13 @@ class Jobs(Kind):
             try:
                 ended = self.ends or work()
             except Exception as error:
-                # As the service says what went wrong: in the run's error, not to the caller that submitted it.
+                # As in the service, the error is in the run and not in the answer to the caller that submitted it.
                 self.put_run(name, "Running", error=f"{type(error).__name__}: {error}")
                 raise
             finally:
                 self.update(name, ended)
 
-        # A daemon: Ctrl-C ends the command at once, and the job's steps with it.
+        # A daemon: Ctrl-C ends the command at once, and with it the job's steps.
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads[name] = thread
         thread.start()
@@ -113,7 +113,7 @@ class Jobs(Kind):
         self._threads[name].join()
 
     def find(self, name: str) -> Document:
-        """Return a job, or a step as one.
+        """Return a job, or a step as a job.
 
         Raises:
             Refused: there is none of that name.
@@ -137,7 +137,7 @@ class Jobs(Kind):
         return self.named(f"jobs/{name}", name, properties)
 
     def failure(self, name: str) -> str:
-        """Return what a run's error says, empty if it has none."""
+        """Return the message of a run's error, empty if it has none."""
         run = self.documents.get(f"runs/{name}") or {}
         return str(((run.get("error") or {}).get("error") or {}).get("message") or "")
 
@@ -146,12 +146,12 @@ class Jobs(Kind):
         document = self.documents.get(f"jobs/{name}")
         if document and document["properties"]["status"] not in FINAL:
             document["properties"]["status"] = status
-            # The run first: whoever sees the job's end can read how its steps ended.
+            # The run first: whoever sees the job's end can then read the final statuses of its steps.
             self.put_run(name, status)
             self.documents.put(f"jobs/{name}", document)
 
     def put_run(self, name: str, status: str, **facts: Any) -> None:
-        """Keep a run's status and what else is known of it.
+        """Store a run's status and further facts.
 
         Args:
             name: the run's name.

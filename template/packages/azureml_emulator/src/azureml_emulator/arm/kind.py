@@ -1,4 +1,4 @@
-"""What the kinds of resources have in common: their documents, pages of lists, and finished operations."""
+"""The common base of resources: their documents, pages of lists, and finished operations."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ PAGE = 3
 
 
 class Kind:
-    """One kind of resource; `routes` are the requests that it answers."""
+    """One kind of resource; `routes` are its requests."""
 
     routes: Routes
 
@@ -21,7 +21,7 @@ class Kind:
         self.arm, self.documents, self.workspace = arm, arm.documents, arm.workspace
 
     def named(self, path: str, name: str, properties: dict[str, Any], **more: Any) -> Document:
-        """Return a resource's document with what the service adds."""
+        """Return a resource's document with the service's own fields."""
         kind, now = "/".join(path.split("/")[::2]), self.arm.clock.now().isoformat()
         return {
             "id": f"{self.workspace.id}/{path}",

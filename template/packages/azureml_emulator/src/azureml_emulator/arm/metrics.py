@@ -1,4 +1,4 @@
-"""Azure Monitor's metrics of online endpoints, made of what the endpoint's router has counted."""
+"""Emulates Azure Monitor's metrics of online endpoints, from the counts of the endpoint's router."""
 
 import re
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from azureml_emulator.transport import Request, Response
 
 ENDPOINT = "onlineEndpoints/{endpoint}/providers/microsoft.insights/metrics"
 API_VERSION = "2023-10-01"
-# The metrics that there are, and the dimensions that they can be split by.
+# The existing metrics, with the dimensions by which they can be split.
 DIMENSIONS = {
     "RequestsPerMinute": ("deployment", "statusCode", "statusCodeClass", "modelStatusCode"),
     "RequestLatency_P95": ("deployment",),
@@ -20,7 +20,7 @@ MINUTE = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Metrics(Kind):
-    """`ENDPOINT/providers/Microsoft.Insights/metrics`; `seen` says what each deployment got, if the host does not."""
+    """`ENDPOINT/providers/Microsoft.Insights/metrics`; `seen` holds each deployment's requests if the host does not."""
 
     routes = Routes()
 
@@ -35,7 +35,7 @@ class Metrics(Kind):
         """Return one metric of one deployment.
 
         Raises:
-            Refused: what is asked for is not as documented.
+            Refused: the request does not follow the documentation.
         """
         query = request.query
         metric, dimensions = query.get("metricnames", ""), _dimensions(query.get("$filter", ""))

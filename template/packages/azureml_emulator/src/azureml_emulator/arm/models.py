@@ -1,4 +1,4 @@
-"""Registered models: what the training jobs registered through MLflow, as Azure ML's tracking server keeps it."""
+"""Emulates registered models: jobs register them through MLflow, as in Azure ML's tracking server."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ class Models(Kind):
 
     @routes("PUT", "models/{name}/versions/{version}")
     def put(self, request: Request, name: str, version: str) -> Response:
-        """Change a version's tags, in MLflow's registry too: that is where the gate looks for its champion."""
+        """Change a version's tags, in MLflow's registry too, in which the gate looks for its champion."""
         document = self.find(name, version)
         properties = json.loads(request.body)["properties"]
         if properties.get("modelUri", document["properties"]["modelUri"]) != document["properties"]["modelUri"]:
@@ -63,7 +63,7 @@ class Models(Kind):
         return document
 
     def collect(self) -> None:
-        """Take over what jobs have registered, with the files in the workspace's storage, and raise the events."""
+        """Import the models that jobs have registered, with their files, into the workspace, and raise the events."""
         folder = self.arm.storage.folder(self.workspace.artifact_container)
         for version in self.store.versions():
             if self._take_over(version, folder):

@@ -1,4 +1,4 @@
-"""Online endpoints: their keys, their traffic, and the host process that serves them."""
+"""Emulates online endpoints: their keys, their traffic, and their host process."""
 
 import json
 import secrets
@@ -62,14 +62,14 @@ class OnlineEndpoints(Kind):
 
     @routes("POST", "onlineEndpoints/{name}/listKeys")
     def keys(self, request: Request, name: str) -> Response:
-        """Return the keys of an endpoint, which serves from then on: a host that has ended is started again."""
+        """Return the keys of an endpoint and make sure that it serves: a host that has ended is started again."""
         self.find(name)
         self.host.ensure()
         key = (self.documents.get(f"onlineEndpoints/{name}") or {})["key"]
         return answer(200, {"primaryKey": key, "secondaryKey": key})
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until what deployments have scored is collected too, and return whether it is."""
+        """Wait until all rows that deployments have scored are collected, and return whether they are."""
         return not self.documents.names("onlineEndpoints") or bool(self.host.flush(timeout))
 
     def close(self) -> None:
@@ -79,7 +79,7 @@ class OnlineEndpoints(Kind):
 
     @property
     def host(self) -> Any:
-        """Return what keeps the servers alive: an object with `address`, `control`, `ensure`, `flush` and `stop`."""
+        """Return the object that keeps the servers alive; it has `address`, `control`, `ensure`, `flush` and `stop`."""
         if self._host is None:
             self._host = HostClient(self.arm.state)
         return self._host
@@ -89,7 +89,7 @@ class OnlineEndpoints(Kind):
         self._host = host
 
     def control(self, method: str, path: str, content: Any = None) -> Any:
-        """Have the host do something and return its answer.
+        """Send a request to the host and return its answer.
 
         Raises:
             Refused: the host refused.

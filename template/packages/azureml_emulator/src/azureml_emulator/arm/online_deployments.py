@@ -1,4 +1,4 @@
-"""Online deployments: real inference servers on this machine."""
+"""Emulates online deployments with real inference servers on this machine."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ class OnlineDeployments(Kind):
 
     def __init__(self, *args: Any):
         super().__init__(*args)
-        # How many deployments the subscription has quota for.
+        # The subscription's quota of deployments.
         self.quota = MOST_DEPLOYMENTS
 
     @routes("GET", "onlineEndpoints/{endpoint}/deployments")
@@ -42,7 +42,7 @@ class OnlineDeployments(Kind):
         """Start a deployment.
 
         Raises:
-            Refused: what it names was never registered, or the quota is used up.
+            Refused: an asset was never registered, or the quota is used up.
         """
         self.arm.online.find(endpoint)
         path = f"onlineEndpoints/{endpoint}/deployments/{name}"
@@ -59,7 +59,7 @@ class OnlineDeployments(Kind):
             sku=body["sku"],
             tags=body.get("tags") or {},
         )
-        # A host that starts clears what others have staged.
+        # A host that starts deletes the staging folders of others.
         self.arm.online.host.ensure()
         collected = self.arm.path(f"azureml://datastores/{BLOB_STORE}/paths/modelDataCollector/{endpoint}/{name}")
         content = staged(self.arm.state, document, self._contents(properties), collected)
@@ -120,7 +120,7 @@ class OnlineDeployments(Kind):
 
 
 def filled_in(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return a deployment's properties with what the service adds and respells."""
+    """Return a deployment's properties with the values that the service adds or spells differently."""
     filled = dict(properties)
     filled.setdefault("scaleSettings", {"scaleType": "Default"})
     for collection in (filled.get("dataCollector") or {"collections": {}})["collections"].values():

@@ -1,4 +1,4 @@
-"""Takes a request to Resource Manager apart and has the right kind of resource answer it."""
+"""Parses a request to Resource Manager and dispatches it to its kind of resource."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ LONG = re.compile(r"azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspace
 
 
 class ResourceManager:
-    """`management.azure.com`, as far as it is about one workspace."""
+    """The part of `management.azure.com` that concerns one workspace."""
 
     def __init__(self, state: Path, workspace: Workspace, storage: BlobStorage):
         self.state, self.workspace, self.storage = state, workspace, storage
@@ -67,7 +67,7 @@ class ResourceManager:
         """Answer a request.
 
         Raises:
-            Refused: what Azure refuses.
+            Refused: Azure would refuse the request.
         """
         operation = OPERATION.fullmatch(request.path)
         if operation:
@@ -99,7 +99,7 @@ class ResourceManager:
         """Return the folder or file that a datastore's address names.
 
         Raises:
-            Refused: it is no address of a datastore.
+            Refused: it is not an address of a datastore.
         """
         found = LONG.fullmatch(self.assets.long(address))
         if not found:

@@ -1,4 +1,4 @@
-"""Monitor schedules."""
+"""Emulates monitor schedules."""
 
 import json
 import re
@@ -32,7 +32,7 @@ class Schedules(Kind):
 
     @routes("PUT", "schedules/{name}")
     def put(self, request: Request, name: str) -> Response:
-        """Keep a schedule whose monitor names nothing that does not exist."""
+        """Store a schedule after checking all references of its monitor."""
         properties = json.loads(request.body)["properties"]
         self._check(properties["action"])
         known = self.documents.get(f"schedules/{name}")
@@ -48,7 +48,7 @@ class Schedules(Kind):
 
     @routes("POST", "schedules/{name}/trigger")
     def trigger(self, request: Request, name: str) -> Response:
-        """Run a schedule's monitor now, over all rows since its last run, and move the clock on."""
+        """Run a schedule's monitor now, over all rows since its last run, and advance the clock."""
         document = self.find(name)
         self.arm.online.flush()
         start, end = datetime.fromisoformat(document["window_start"]), self.arm.clock.now()
@@ -82,7 +82,7 @@ class Schedules(Kind):
         self.documents.put(f"schedules/{name}", document)
 
     def _check(self, part: Any) -> None:
-        """Refuse a reference that names nothing; Azure resolves only ids and addresses."""
+        """Refuse a reference to something that does not exist; Azure resolves only ids and addresses."""
         if isinstance(part, list):
             for item in part:
                 self._check(item)

@@ -1,4 +1,4 @@
-"""Datastores: the workspace's own two, without keys."""
+"""Emulates datastores: the workspace's own two, without keys."""
 
 from azureml_emulator.answers import Refused, answer, not_found
 from azureml_emulator.arm.kind import Kind, page
@@ -31,5 +31,5 @@ class Stores(Kind):
 
     @routes("POST", "datastores/{name}/listSecrets")
     def secrets(self, request: Request, name: str) -> Response:
-        """Refuse: a datastore that is opened by identities has no secret."""
+        """Refuse: a datastore with identity-based access has no secret."""
         raise Refused(400, "UserError", f"The datastore {name} does not have any secrets.")

@@ -1,1 +1,1 @@
-"""From an event to the workflow: Event Grid, the Function, the Logic App and Key Vault."""
+"""Carries an event to the workflow: Event Grid, the Function, the Logic App and Key Vault."""

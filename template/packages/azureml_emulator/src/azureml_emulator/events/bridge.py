@@ -1,4 +1,4 @@
-"""Carries an event from the workspace to the workflow by the files that do it on Azure and GitHub.
+"""Carries an event from the workspace to the workflow through the same files as on Azure and GitHub.
 
 These are the subscription's filter, the Function's code or the Logic App's definition, and the workflow's steps.
 """
@@ -26,13 +26,13 @@ DELIVERIES = 3
 
 @dataclass(frozen=True)
 class Project:
-    """A project as far as events lead into it.
+    """A project, as far as events concern it.
 
     Args:
         root: its folder.
-        trigger: `function`, `logic_app`, or `scheduled`, where a workflow looks for events.
+        trigger: `function`, `logic_app`, or `scheduled`, with which a workflow polls for events.
         repository: owner/name on GitHub.
-        environment: what workflows get besides what GitHub sets.
+        environment: variables for workflows in addition to GitHub's.
     """
 
     root: Path
@@ -43,7 +43,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Hop:
-    """One stage of an event's way: what went over it, what came of it, and the outputs of a workflow's step."""
+    """One stage of an event's way: its outcome, and the outputs of a workflow's step."""
 
     hop: str
     sent: Any
@@ -62,14 +62,14 @@ def deliver(
     outages: Iterable[int] = (),
     follow: Callable[[Hop], None] = lambda hop: None,
 ) -> list[Hop]:
-    """Carry an event as far as it gets, and return every hop.
+    """Carry an event as far as possible, and return every hop.
 
     Args:
         event: an event as Event Grid sends it.
         project: the rendered project.
         state: the emulator's folder.
-        outages: statuses that GitHub answers first, to try what happens then.
-        follow: is told each hop as it happens.
+        outages: statuses that GitHub answers first, to simulate outages.
+        follow: receives each hop as it happens.
     """
     hops = []
     for hop in _travel(event, project, state, outages):
@@ -93,13 +93,13 @@ def _travel(event: Event, project: Project, state: Path, outages: Iterable[int])
 
 
 def _cross(event: Event, bridge: Bridge, trigger: str, github: GitHub, state: Path) -> Iterator[Hop]:
-    """Deliver to the bridge, again if it failed, and at last to the dead letters."""
+    """Deliver to the bridge, again after failures, and finally to the dead letters."""
     name = "Logic App" if trigger == "logic_app" else "Function"
     for _ in range(DELIVERIES):
         known = len(github.dispatches)
         try:
             outcome, is_delivered = bridge(event, github), True
-        except Exception as error:  # whatever goes wrong in the bridge, Event Grid sees that it failed
+        except Exception as error:  # whatever goes wrong in the bridge, Event Grid sees a failure
             outcome, is_delivered = f"failed: {type(error).__name__}: {error}", False
         yield Hop(name, [event], outcome, is_delivered)
         for dispatch in github.dispatches[known:]:
@@ -181,7 +181,7 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 def _poll(project: Project, state: Path, github: GitHub) -> Iterator[Hop]:
-    """Run the workflow that looks for events, with the laptop's GitHub in the place of the real one."""
+    """Run the workflow that polls for events, with the laptop's GitHub in place of the real one."""
     environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": GITHUB_TOKEN, **project.environment}
     trigger = Trigger("schedule", {}, project.repository, environment)
     file = project.root / ".github" / "workflows" / "poll.yml"

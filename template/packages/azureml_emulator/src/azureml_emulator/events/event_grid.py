@@ -28,7 +28,7 @@ def breaches(workspace: str, run: str, tags: Mapping[str, str], status: str = "C
         workspace: the workspace's ARM id.
         run: the monitor run's name, the root of its steps' runs.
         tags: the tag text of each signal that alerts.
-        status: what the step's status changed to.
+        status: the new status of the step.
     """
     for signal, text in tags.items():
         step = uuid.uuid5(uuid.NAMESPACE_URL, f"{run}/{signal}")
@@ -64,7 +64,7 @@ def subscriptions_to(event: Event, project_root: Path) -> list[str]:
 
 
 def passes(event: Event, wanted: Mapping[str, Any]) -> bool:
-    """Apply a subscription's filter as Event Grid does: everything must hold, in whatever case it is written.
+    """Apply a subscription's filter as Event Grid does: all conditions must hold, and case is ignored.
 
     Raises:
         EmulatorError: the filter has an operator that this project does not use.

@@ -15,7 +15,7 @@ TIMEOUT = 10
 
 @dataclass
 class Answer:
-    """What the caller of a Request trigger gets. Without a Response action Azure answers that it never came."""
+    """The answer to the caller of a Request trigger. Without a Response action Azure answers with a timeout."""
 
     status: int = 502
     body: Any = None
@@ -23,7 +23,7 @@ class Answer:
 
 @dataclass
 class Run:
-    """One run: its answer, and what its history shows of each action; secured inputs and outputs are not shown."""
+    """One run: its answer, and its history of each action; secured inputs and outputs are hidden."""
 
     answer: Answer = field(default_factory=Answer)
     statuses: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class LogicApp:
 
 
 class _Execution:
-    """What one run knows."""
+    """The state of one run."""
 
     def __init__(self, run: Run, body: Any, parameters: Mapping[str, Any]):
         self._run = run
@@ -61,7 +61,7 @@ class _Execution:
         }
 
     def run_actions(self, actions: Mapping[str, Any]) -> bool:
-        """Run actions in their order; whether none of them failed."""
+        """Run actions in order; return whether none of them failed."""
         waiting = dict(actions)
         while waiting:
             name = next(name for name, action in waiting.items() if not set(action.get("runAfter", {})) & set(waiting))
@@ -125,7 +125,7 @@ class _Execution:
         return "Succeeded"
 
     def _http(self, name: str, inputs: Any) -> str:
-        """Send a request, again after the failures that Azure retries; the laptop does not wait in between."""
+        """Send a request, again after failures that Azure retries; the laptop does not wait between attempts."""
         headers = dict(inputs.get("headers", {}))
         if inputs.get("authentication", {}).get("type") == "ManagedServiceIdentity":
             headers["Authorization"] = f"Bearer {IDENTITY_TOKEN}"

@@ -1,4 +1,4 @@
-"""The part of the Logic Apps expression language that the bridge's definition uses; anything else is an error."""
+"""Evaluates the part of the Logic Apps expression language that the bridge's definition uses, and refuses all else."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def _text(value: Any) -> str:
 
 
 class _Parser:
-    """Reads an expression from left to right and evaluates it on the way."""
+    """Parses an expression from left to right and evaluates it in the same pass."""
 
     def __init__(self, text: str, functions: Functions):
         self._text, self._functions, self._tokens = text, functions, self._split(text)
@@ -100,7 +100,7 @@ class _Parser:
 
 def _first(values: Any) -> Any:
     if not isinstance(values, list | str):
-        raise TypeError("it is no list")
+        raise TypeError("it is not a list")
     return values[0] if values else None
 
 

@@ -1,4 +1,4 @@
-"""Keeps the events that the workspace has raised until they are delivered: one file each, so that none is lost."""
+"""Keeps the events of the workspace until they are delivered: one file each, so that none is lost."""
 
 import time
 from collections.abc import Collection, Iterable
@@ -9,7 +9,7 @@ from azureml_emulator.files import read_json, write_json
 
 
 class EventQueue:
-    """The events of a workspace that nobody has received yet."""
+    """The events of a workspace that are not delivered yet."""
 
     def __init__(self, state: Path):
         self._folder = state / "events"

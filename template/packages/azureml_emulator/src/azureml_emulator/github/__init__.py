@@ -1,1 +1,1 @@
-"""GitHub: takes dispatches and runs workflows."""
+"""Emulates GitHub: takes dispatches and runs workflows."""

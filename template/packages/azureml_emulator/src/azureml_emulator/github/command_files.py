@@ -5,11 +5,11 @@ from pathlib import Path
 
 
 class CommandFileError(Exception):
-    """GitHub cannot read what the step wrote: the step has failed."""
+    """GitHub cannot read a file that the step wrote: the step has failed."""
 
 
 def read_pairs(file: Path) -> dict[str, str]:
-    """Read `NAME=VALUE` lines and values of several lines, which stand between `NAME<<END` and `END`.
+    """Read `NAME=VALUE` lines, and values of several lines between `NAME<<END` and `END`.
 
     Raises:
         CommandFileError: a line is neither.

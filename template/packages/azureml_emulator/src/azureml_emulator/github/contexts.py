@@ -1,4 +1,4 @@
-"""Which contexts and functions an expression may use: GitHub's table of contexts, less what the emulator lacks."""
+"""Checks the contexts and functions of an expression against GitHub's table, without those that the emulator lacks."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ STEP = JOB_ENV | {"job", "runner", "env", "steps"}
 STEP_IF = STEP - {"secrets"}
 ALL = STEP | {"strategy", "matrix", "jobs"}
 
-# Of these contexts the emulator knows some properties only.
+# The emulator knows only some properties of these contexts.
 PROPERTIES = {
     "github": {
         "api_url",
@@ -37,13 +37,13 @@ PROPERTIES = {
 
 
 def check(nodes: Iterable[Node], available: frozenset[str], has_status: bool = False) -> None:
-    """Look at every expression of a text or condition before anything runs.
+    """Check every expression of a text or condition before anything runs.
 
     Raises:
-        ExpressionError: one uses what GitHub does not offer there, or what the emulator does not know.
+        ExpressionError: one uses something that GitHub does not offer there, or that the emulator does not know.
     """
     for whole in nodes:
-        # Contexts that are read property by property, which is looked at first.
+        # Contexts that are read property by property, which is checked first.
         read: set[int] = set()
         for node in walk(whole):
             match node:
@@ -66,7 +66,7 @@ def _check_property(context: str, key: Node | None) -> None:
 
 def _check_context(name: str, available: frozenset[str], is_whole: bool) -> None:
     if name in ("strategy", "matrix"):
-        raise ExpressionError(f"the emulator does not know `{name}`: it runs no matrix")
+        raise ExpressionError(f"the emulator does not know `{name}`: it does not run a matrix")
     if name not in available:
         offered = ", ".join(sorted(available))
         why = "GitHub does not offer" if name in ALL else "there is no context"

@@ -1,4 +1,4 @@
-"""Evaluates the expressions of a workflow: whether a job or step runs, and what stands in `${{ }}`."""
+"""Evaluates the expressions of a workflow: the conditions of jobs and steps, and the texts with `${{ }}`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,13 +20,13 @@ from azureml_emulator.github.syntax import (
     walk,
 )
 
-# GitHub looks for the end outside of texts.
+# GitHub looks for the end outside quoted texts.
 EXPRESSION = re.compile(r"\$\{\{((?:[^'}]|'(?:[^']|'')*'|\}(?!\}))*)\}\}")
 STATUS_FUNCTIONS = ("success", "failure", "always", "cancelled")
 
 
 class Result(StrEnum):
-    """What became of a job or step, as GitHub calls it."""
+    """The result of a job or step, in GitHub's words."""
 
     SUCCESS = "success"
     SKIPPED = "skipped"
@@ -35,13 +35,13 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression can read: contexts by name, and the results of what ran before."""
+    """The values that an expression can read: contexts by name, and the results of earlier jobs or steps."""
 
     contexts: Mapping[str, Any]
     before: tuple[Result, ...] = ()
 
     def status(self, function: str) -> bool:
-        """Return what one of the status functions answers; nobody cancels a run here."""
+        """Return the value of a status function; nobody cancels a run here."""
         if function == "success":
             return all(result is Result.SUCCESS for result in self.before)
         return function == "always" or (function == "failure" and Result.FAILURE in self.before)
@@ -49,7 +49,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Text:
-    """A text with expressions in it."""
+    """A text that contains expressions."""
 
     parts: tuple[str | Node, ...] = ()
 
@@ -64,11 +64,11 @@ class Text:
 
     @property
     def nodes(self) -> list[Node]:
-        """The expressions in it."""
+        """Return its expressions."""
         return [part for part in self.parts if not isinstance(part, str)]
 
     def value(self, scope: Scope) -> Any:
-        """Return the value of an expression that is all there is, otherwise the text with each replaced."""
+        """Return the value if the text is a single expression, otherwise the text with each expression replaced."""
         if len(self.parts) == 1 and self.nodes:
             return evaluate(self.nodes[0], scope)
         return self.resolve(scope)
@@ -77,7 +77,7 @@ class Text:
         """Return the text with each expression replaced by its value.
 
         Raises:
-            ExpressionError: an expression cannot be evaluated, or an object stands alone where a text has to be.
+            ExpressionError: an expression cannot be evaluated, or an object is used as a text.
         """
         found = [part if isinstance(part, str) else evaluate(part, scope) for part in self.parts]
         if len(found) == 1 and isinstance(found[0], Mapping | list):
@@ -87,7 +87,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Condition:
-    """The `if` of a job or step; without one it runs while all goes well."""
+    """The `if` of a job or step; without one it runs if nothing has failed."""
 
     node: Node = field(default_factory=lambda: Call("success", ()))
 
@@ -96,13 +96,13 @@ class Condition:
         """Parse an `if`, with or without `${{ }}` around it.
 
         Raises:
-            ExpressionError: GitHub would refuse it, or take it for a text that always holds.
+            ExpressionError: GitHub would refuse it, or treat it as a text that is always true.
         """
         if not text.strip():
             raise ExpressionError("there is no condition: leave out the key, or write always()")
         parts = Text.read(text).parts
         if any(not isinstance(part, str) for part in parts) and len(parts) > 1:
-            raise ExpressionError("`${{ }}` with text around it always holds on GitHub: leave out `${{` and `}}`")
+            raise ExpressionError("`${{ }}` with text around it is always true on GitHub: leave out `${{` and `}}`")
         return cls(parse(text) if isinstance(parts[0], str) else parts[0])
 
     def holds(self, scope: Scope) -> bool:
@@ -112,7 +112,7 @@ class Condition:
             ExpressionError: it cannot be evaluated.
         """
         looks_back = any(isinstance(node, Call) and node.name in STATUS_FUNCTIONS for node in walk(self.node))
-        # A condition without a status function is one of those that hold only while all goes well.
+        # A condition without a status function holds only if nothing has failed.
         return (looks_back or scope.status("success")) and values.is_true(evaluate(self.node, scope))
 
 
@@ -145,7 +145,7 @@ def evaluate(node: Node, scope: Scope) -> Any:
 def _operate(operator: str, left: Node, right: Node, scope: Scope) -> Any:
     first = evaluate(left, scope)
     if operator in ("&&", "||"):
-        # Like JavaScript, they return an operand: `a || 'default'` is a text.
+        # As in JavaScript, they return an operand: `a || 'default'` is a text.
         return first if values.is_true(first) == (operator == "||") else evaluate(right, scope)
     second = evaluate(right, scope)
     match operator:

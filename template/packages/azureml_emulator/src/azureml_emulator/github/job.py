@@ -20,7 +20,7 @@ from azureml_emulator.github.syntax import ExpressionError
 from azureml_emulator.github.values import CaseSensitive, to_text
 
 LOG_TAIL = 15
-# As GitHub starts them; python is one without the project's packages, as on a runner.
+# GitHub's commands for shells; python is one without the project's packages, as on a runner.
 PYTHON = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
 SHELLS = {
     "": ("bash", "-e"),
@@ -28,7 +28,7 @@ SHELLS = {
     "sh": ("sh", "-e"),
     "python": (PYTHON,),
 }
-# The files of a step, and the variables that tell it those it may write.
+# The files of a step, and the variables that name those it may write.
 VARIABLES = {
     "env": "GITHUB_ENV",
     "output": "GITHUB_OUTPUT",
@@ -37,15 +37,16 @@ VARIABLES = {
     "summary": "GITHUB_STEP_SUMMARY",
 }
 STEP_FILES = ("script", "log", *VARIABLES)
-# What a step inherits is this machine's, but nothing of a workflow that runs here: a step would write to its files.
+# A step inherits this machine's environment, except for the variables of an enclosing workflow: it would write to its
+# files.
 OUTER_RUN = ("GITHUB_", "RUNNER_", "ACTIONS_")
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step did: its exit code, the outputs it set and the end of its log.
+    """The result of a step: its exit code, its outputs and the end of its log.
 
-    The conclusion of a step that failed is a success if the workflow lets it `continue-on-error`.
+    The conclusion of a failed step is a success if the workflow lets it `continue-on-error`.
     """
 
     job: str
@@ -59,7 +60,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job runs: the workflow's file, the project, the run's folder, and the variables that a runner sets."""
+    """The place of a job: the workflow's file, the project, the run's folder, and the variables of a runner."""
 
     file: str
     root: Path
@@ -171,7 +172,7 @@ class JobRun:
         return {**merged, "PATH": os.pathsep.join(path)}
 
     def _read(self, files: Mapping[str, Path]) -> dict[str, str]:
-        """Take over the variables and paths that a step has set for the next ones, and return its outputs."""
+        """Apply the variables and paths that a step has set for later steps, and return its outputs."""
         self._env |= read_pairs(files["env"])
         added = list(dict.fromkeys(read_paths(files["path"])))
         self._paths = [*added, *(path for path in self._paths if path not in added)]
@@ -183,7 +184,7 @@ def _resolved(texts: Texts, scope: Scope) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a script that still runs, with all that it has started."""
+    """Kill a script that still runs, with all its child processes."""
     if process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()

@@ -1,4 +1,4 @@
-"""A workflow as the emulator runs it."""
+"""A workflow in the form that the emulator runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Job:
-    """A job; `ancestors` are the jobs it needs and those that they need in turn."""
+    """A job; `ancestors` are the jobs that it needs, directly or indirectly."""
 
     place: str
     id: str
@@ -51,7 +51,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow; its jobs stand in an order in which they can run."""
+    """A workflow; its jobs are in an order in which they can run."""
 
     file: str
     name: str

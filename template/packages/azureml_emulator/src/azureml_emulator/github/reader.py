@@ -1,4 +1,4 @@
-"""Reads a workflow file, and refuses with file, line and key what the emulator does not evaluate as GitHub does."""
+"""Reads a workflow file, and refuses parts that it cannot evaluate as GitHub does, with file, line and key."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,14 +20,14 @@ from azureml_emulator.github.triggers import dispatch_inputs, triggers
 from azureml_emulator.github.values import fold
 from azureml_emulator.github.yaml_lines import Field, read_yaml
 
-# What names a run, restricts its token or holds it back changes no step on the laptop, where runs follow each other.
+# Keys that name a run, restrict its token or delay it change no step on the laptop, where runs are sequential.
 WORKFLOW_KEYS = ("name", "run-name", "on", "permissions", "concurrency", "env", "defaults", "jobs")
 JOB_KEYS = (
     *("name", "permissions", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults"),
     *("timeout-minutes", "steps"),
 )
 REFUSED_IN_JOBS = {
-    "strategy": "the emulator runs no matrix",
+    "strategy": "the emulator does not run a matrix",
     "continue-on-error": "the emulator knows it for steps only",
     "container": "the emulator has no containers",
     "services": "the emulator has no containers",
@@ -42,7 +42,7 @@ def read_workflow(file: Path, root: Path) -> Workflow:
     """Read all of a workflow.
 
     Raises:
-        EmulatorError: it holds what the emulator does not evaluate as GitHub does.
+        EmulatorError: the emulator cannot evaluate a part of it as GitHub does.
     """
     whole = read_yaml(file, root)
     fields = whole.known(WORKFLOW_KEYS, {})
@@ -108,7 +108,7 @@ def _check_runner(job: Field, fields: Mapping[str, Field]) -> None:
         job.refuse("the key `runs-on` is missing")
     runner = fields["runs-on"]
     if not runner.is_scalar or not runner.text().startswith("ubuntu-"):
-        runner.refuse("the emulator stands for one of GitHub's Ubuntu runners: ubuntu-...")
+        runner.refuse("the emulator runs as one of GitHub's Ubuntu runners: ubuntu-...")
 
 
 def _defaults(given: Field | None) -> Mapping[str, str]:

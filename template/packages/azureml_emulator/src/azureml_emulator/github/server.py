@@ -1,5 +1,7 @@
-"""GitHub on the laptop: takes a `repository_dispatch` by GitHub's rules. Key Vault and its identities answer beside it,
-because a bridge asks them for the token first."""
+"""Emulates GitHub: takes a `repository_dispatch` by GitHub's rules.
+
+Key Vault and its identities are on the same server, because a bridge first asks them for the token.
+"""
 
 import json
 import threading
@@ -32,11 +34,11 @@ class _State:
 
 
 class GitHub:
-    """A server on a free port of the laptop, for as long as the `with` block lasts.
+    """A server on a free port of the laptop, for the duration of the `with` block.
 
     Args:
         repository: owner/name of the one repository that exists.
-        outages: statuses to answer the next requests with, whatever they ask for.
+        outages: statuses with which to answer the next requests, whatever they are.
     """
 
     def __init__(self, repository: str, outages: Iterable[int] = ()):
@@ -49,21 +51,21 @@ class GitHub:
 
     @property
     def dispatches(self) -> list[Dispatch]:
-        """Return what was asked for, in its order."""
+        """Return the dispatches in order."""
         return self._state.dispatches
 
     def __enter__(self) -> "GitHub":
-        """Start to answer."""
+        """Start the server."""
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
 
-def judge(token: str | None, repository_exists: bool, body: Any, size: int) -> tuple[int, str]:
+def validate_dispatch(token: str | None, repository_exists: bool, body: Any, size: int) -> tuple[int, str]:
     """Return GitHub's answer to a dispatch: a status, and a message unless it is 204."""
     if token != f"Bearer {GITHUB_TOKEN}":
         return 401, "Bad credentials"
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         payload = body.get("client_payload") if isinstance(body, dict) else None
         exists = self.path == f"/repos/{self.state.repository}/dispatches"
         size = len(json.dumps(payload).encode())
-        status, message = judge(self.headers.get("Authorization"), exists, body, size)
+        status, message = validate_dispatch(self.headers.get("Authorization"), exists, body, size)
         if self.state.outages:
             status, message = self.state.outages.pop(0), "Outage"
         event_type = str(body.get("event_type")) if isinstance(body, dict) else ""
@@ -122,4 +124,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: what passes is in the hops."""
+        """Write nothing: the hops show the requests."""

@@ -1,4 +1,4 @@
-"""Reads the steps of a job, and the texts and conditions that stand in jobs and steps."""
+"""Reads the steps of a job, and the texts and conditions of jobs and steps."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ from azureml_emulator.github.yaml_lines import Field
 
 STEP_KEYS = ("id", "if", "name", "uses", "with", "run", "shell", "env", "continue-on-error", "working-directory")
 REFUSED_IN_STEPS = {"timeout-minutes": "the emulator knows it for jobs only"}
-# They prepare a runner: the laptop has the project, its tools and no need to sign in.
+# Actions that prepare a runner. The laptop has the project and its tools, and need not sign in.
 PREPARING_ACTIONS = ("actions/cache", "actions/checkout", "actions/setup-python", "astral-sh/setup-uv", "azure/login")
-# With these, actions/checkout brings other files than the laptop has.
+# With these, actions/checkout fetches other files than those of the laptop.
 OTHER_FILES = ("path", "ref", "repository")
 # Without a shell GitHub starts bash without pipefail.
 SHELLS = ("", "bash", "sh", "python")
 IDENTIFIER = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
-# A runner sets these last, whatever a workflow says; the second ones are only known to GitHub.
+# A runner sets these last and overrides the workflow's values; only GitHub knows the second group.
 SET_LAST = """
 ACTIONS API_URL ENV EVENT_NAME EVENT_PATH JOB OUTPUT PATH REPOSITORY REPOSITORY_OWNER RUN_ATTEMPT RUN_ID SERVER_URL
 STATE STEP_SUMMARY WORKFLOW WORKSPACE"""
@@ -77,12 +77,12 @@ def _check_action(fields: Mapping[str, Field]) -> None:
     name = fields["uses"].text().partition("@")[0]
     if name.lower() not in PREPARING_ACTIONS:
         known = ", ".join(PREPARING_ACTIONS)
-        hint = "a workflow of its own, started by `workflow_run`, can run it after this one"
-        fields["uses"].refuse(f"the emulator runs no actions. It leaves out {known}, and cannot run {name}: {hint}")
+        hint = "a separate workflow, started by `workflow_run`, can run it after this one"
+        fields["uses"].refuse(f"the emulator does not run actions. It skips {known}, and cannot run {name}: {hint}")
     given = fields["with"].mapping() if "with" in fields else {}
     for key in OTHER_FILES if name.lower() == "actions/checkout" else ():
         if key in given:
-            given[key].refuse("the emulator has the project as it is, and checks nothing out")
+            given[key].refuse("the emulator uses the project's folder, and checks nothing out")
 
 
 def action_ids(steps: Iterable[Field]) -> Iterable[str]:
@@ -107,7 +107,7 @@ def read_condition(given: Field | None, available: frozenset[str], actions: froz
 
 
 def read_text(given: Field, available: frozenset[str], actions: frozenset[str] = frozenset()) -> Text:
-    """Read a text and check its expressions against the contexts that GitHub offers at this key."""
+    """Read a text and check its expressions against the contexts that GitHub offers for this key."""
 
     def read(text: str) -> Text:
         found = Text.read(text)
@@ -122,7 +122,7 @@ def _check(nodes: list[Node], available: frozenset[str], actions: frozenset[str]
     for node in (node for whole in nodes for node in walk(whole)):
         match node:
             case Index(Index(Context("steps"), Literal(step)), Literal("outputs")) if fold(str(step)) in actions:
-                raise ExpressionError(f"the emulator leaves out the action {step}, so it has no outputs of it")
+                raise ExpressionError(f"the emulator skips the action {step}, so its outputs are missing")
 
 
 def read_environment(given: Field | None, available: frozenset[str], actions: frozenset[str] = frozenset()) -> Texts:

@@ -92,7 +92,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def parse(text: str) -> Node:
-    """Parse what stands between `${{` and `}}`.
+    """Parse the text between `${{` and `}}`.
 
     Raises:
         ExpressionError: GitHub would refuse it.
@@ -101,7 +101,7 @@ def parse(text: str) -> Node:
 
 
 def to_number(text: str) -> float:
-    """Read a number as GitHub reads one from a text: as JavaScript does, NaN if it is none."""
+    """Convert a text to a number as GitHub and JavaScript do; the result is NaN if it is not a number."""
     text = text.strip()
     if not text:
         return 0.0
@@ -114,7 +114,7 @@ def to_number(text: str) -> float:
 
 
 class _Parser:
-    """Reads tokens from left to right; each method reads one rule of the grammar."""
+    """Parses tokens from left to right; each method parses one rule of the grammar."""
 
     def __init__(self, text: str):
         self._text, self._tokens, self._at, self._depth = text, list(_split(text)), 0, 0

@@ -1,4 +1,4 @@
-"""Reads what starts a workflow: `on`, in all its forms."""
+"""Reads the triggers of a workflow: `on`, in all its forms."""
 
 from azureml_emulator.github.model import Input
 from azureml_emulator.github.yaml_lines import Field
@@ -7,7 +7,7 @@ INPUT_TYPES = ("string", "choice", "environment", "boolean", "number")
 
 
 def triggers(workflow: Field) -> dict[str, Field]:
-    """Return a workflow's events; `on` is one event, a list of events, or a mapping with what restricts each."""
+    """Return a workflow's events; `on` is one event, a list of events, or a mapping with each event's filters."""
     on = workflow.mapping().get("on")
     if on is None:
         workflow.refuse("the key `on` is missing")
@@ -15,7 +15,7 @@ def triggers(workflow: Field) -> dict[str, Field]:
 
 
 def is_dispatched(workflow: Field, event_type: str) -> bool:
-    """Return whether a `repository_dispatch` of this type starts the workflow; without `types` each does."""
+    """Return whether a `repository_dispatch` of this type starts the workflow; without `types` every type does."""
     dispatch = triggers(workflow).get("repository_dispatch")
     if dispatch is None:
         return False

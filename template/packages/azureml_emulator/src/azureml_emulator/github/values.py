@@ -1,4 +1,4 @@
-"""The values of GitHub's expressions: how they compare, what they are as text, and the functions that take them."""
+"""The values of GitHub's expressions: their comparison, their conversion to text, and the functions on them."""
 
 import json
 import math
@@ -12,11 +12,11 @@ PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]", re.ASCII)
 
 
 class CaseSensitive(dict[str, Any]):
-    """An object whose keys are compared exactly: environment variables. All other keys ignore their case."""
+    """An object whose keys are case-sensitive: environment variables. The keys of all others ignore case."""
 
 
 class Filtered(list[Any]):
-    """What `.*` selects: an index is then applied to each element."""
+    """The elements that `.*` selects: an index is then applied to each of them."""
 
 
 def is_true(value: Any) -> bool:
@@ -27,7 +27,7 @@ def is_true(value: Any) -> bool:
 
 
 def to_text(value: Any) -> str:
-    """Return what `${{ }}` puts into a text."""
+    """Return the text that replaces `${{ }}`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -44,7 +44,7 @@ def _number_text(number: float) -> str:
 
 
 def as_number(value: Any) -> float:
-    """Return a value as a number, NaN where there is none."""
+    """Return a value as a number, NaN if it is not one."""
     if isinstance(value, str):
         return to_number(value)
     if isinstance(value, Mapping | list):
@@ -53,12 +53,12 @@ def as_number(value: Any) -> float:
 
 
 def fold(text: str) -> str:
-    """Make texts equal that differ in case only, letter by letter: `ß` is not `SS`."""
+    """Make texts equal that differ only in case, letter by letter: `ß` is not `SS`."""
     return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in text)
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Compare as `==` does: texts ignore their case, objects are equal to themselves only, others become numbers."""
+    """Compare as `==` does: texts ignore case, objects are equal only to themselves, others become numbers."""
     if isinstance(left, Mapping | list) or isinstance(right, Mapping | list):
         return left is right
     if isinstance(left, str) and isinstance(right, str):
@@ -74,7 +74,7 @@ def less(left: Any, right: Any) -> bool:
 
 
 def element(target: Any, key: Any) -> Any:
-    """Return `target[key]`: null if it is not there."""
+    """Return `target[key]`, null if it does not exist."""
     if isinstance(target, Filtered):
         found = (_find(item, key) for item in target)
         return Filtered(value for values in found for value in values)
@@ -168,7 +168,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "startswith": lambda text, start: _both_texts(text, start, str.startswith),
     "tojson": to_json,
 }
-# How many arguments each takes, at least and at most.
+# Minimum and maximum number of arguments of each function.
 ARGUMENTS = {
     "contains": (2, 2),
     "endswith": (2, 2),

@@ -1,4 +1,4 @@
-"""Runs a GitHub workflow's own `run:` steps on the laptop. Actions (`uses:`) that prepare a runner are left out."""
+"""Runs a GitHub workflow's own `run:` steps on the laptop. Actions (`uses:`) that prepare a runner are skipped."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ __all__ = ["StepResult", "Trigger", "run_workflow", "workflows_for"]
 
 @dataclass(frozen=True)
 class Trigger:
-    """What starts a workflow run, as GitHub tells it to the run, with the repository's variables and secrets."""
+    """The trigger of a workflow run in GitHub's form, with the repository's variables and secrets."""
 
     name: str
     event: Mapping[str, Any]
@@ -46,10 +46,10 @@ def workflows_for(project_root: Path, event_type: str) -> list[Path]:
 
 
 def run_workflow(file: Path, trigger: Trigger, project_root: Path, state: Path) -> Iterator[StepResult]:
-    """Run a workflow's jobs one after the other, and of each the steps that GitHub would run.
+    """Run a workflow's jobs one after the other, with the steps that GitHub would run.
 
     Raises:
-        EmulatorError: the workflow has what the emulator does not evaluate as GitHub does; no step was run then.
+        EmulatorError: the emulator cannot evaluate a part as GitHub does; then no step was run.
     """
     workflow = read_workflow(file, project_root)
     run_id = uuid.uuid4().hex[:12]
@@ -100,7 +100,7 @@ def _github(workflow: Workflow, trigger: Trigger, root: Path, folder: Path, run_
 
 
 def _variables(github: Mapping[str, Any], trigger: Trigger, folder: Path) -> dict[str, str]:
-    """Return the variables that a runner sets, and those that keep a step on the laptop."""
+    """Return a runner's variables, and those that keep a step on the laptop."""
     told = {f"GITHUB_{name.upper()}": str(value) for name, value in github.items() if name not in ("event", "token")}
     return {
         **told,
@@ -108,7 +108,7 @@ def _variables(github: Mapping[str, Any], trigger: Trigger, folder: Path) -> dic
         "RUNNER_ARCH": "X64",
         "RUNNER_OS": "Linux",
         "RUNNER_TEMP": str(folder / "temp"),
-        # `uv run` then uses the environment that runs now, as it is.
+        # `uv run` then uses the current environment unchanged.
         "UV_NO_SYNC": "1",
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
         **trigger.environment,
@@ -116,7 +116,7 @@ def _variables(github: Mapping[str, Any], trigger: Trigger, folder: Path) -> dic
 
 
 def _inputs(workflow: Workflow, trigger: Trigger) -> dict[str, Any]:
-    """Return the inputs of a run that somebody started by hand; other runs have none."""
+    """Return the inputs of a run that a person started by hand; other runs have none."""
     if trigger.name != "workflow_dispatch":
         return {}
     given = trigger.event.get("inputs") or {}
@@ -133,7 +133,7 @@ def _input(declared: Input, value: Any) -> Any:
 
 
 def _commands(folder: Path) -> Path:
-    """Return a folder with an `mlops` in it that is this project's, wherever the running Python is installed."""
+    """Return a folder with an `mlops` command of this project, wherever the running Python is installed."""
     command = folder / "bin" / "mlops"
     if not command.exists():
         write_text(command, f'#!/bin/sh\nexec "{sys.executable}" -m mlops.cli "$@"\n')

@@ -1,4 +1,4 @@
-"""Reads YAML as GitHub does, and knows for every value its file, line and key."""
+"""Reads YAML as GitHub does, with the file, line and key of every value."""
 
 import re
 from collections.abc import Callable, Collection
@@ -13,7 +13,7 @@ from azureml_emulator.github.syntax import ExpressionError
 from azureml_emulator.github.values import to_text
 
 PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
-# What YAML's core schema takes for another type than text, and how GitHub prints it then.
+# The plain scalars that YAML's core schema reads as another type than text, and GitHub's output for them.
 NULLS = ("", "~", "null", "Null", "NULL")
 BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 NUMBER = re.compile(
@@ -26,7 +26,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class Field:
-    """A value in a workflow's YAML and where it is."""
+    """A value in a workflow's YAML with its place."""
 
     node: yaml.Node
     file: str
@@ -34,7 +34,7 @@ class Field:
     key: str
 
     def refuse(self, why: str) -> NoReturn:
-        """Say what cannot be run, and where it is.
+        """Raise an error with the reason and the place.
 
         Raises:
             EmulatorError: always.
@@ -42,7 +42,7 @@ class Field:
         raise EmulatorError(f"{self.file}, line {self.line}, {self.key or 'the whole file'}: {why}")
 
     def parsed(self, parse: Callable[[str], Read]) -> Read:
-        """Return what a function makes of this text, and add the place to its error."""
+        """Return the result of a parser for this text, and add the place to its error."""
         try:
             return parse(self.text())
         except ExpressionError as error:
@@ -63,17 +63,17 @@ class Field:
 
     @property
     def is_scalar(self) -> bool:
-        """Whether this is one value, neither a list nor a mapping."""
+        """Return whether this is one value, neither a list nor a mapping."""
         return isinstance(self.node, yaml.ScalarNode)
 
     @property
     def is_mapping(self) -> bool:
-        """Whether this is a mapping."""
+        """Return whether this is a mapping."""
         return isinstance(self.node, yaml.MappingNode)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing stands after the key."""
+        """Return whether the key has no value."""
         return isinstance(self.node, yaml.ScalarNode) and self.node.style is None and self.node.value in NULLS
 
     def mapping(self) -> dict[str, "Field"]:
@@ -96,7 +96,7 @@ class Field:
         return fields
 
     def known(self, keys: Collection[str], refused: dict[str, str]) -> dict[str, "Field"]:
-        """Return a mapping's values, and refuse every key that is not among those known."""
+        """Return a mapping's values, and refuse every key that is not known."""
         fields = self.mapping()
         for name, found in fields.items():
             if name not in keys:
@@ -129,7 +129,7 @@ def read_yaml(file: Path, root: Path) -> Field:
     """
     name = file.relative_to(root).as_posix()
     try:
-        # BaseLoader takes every plain scalar for a text: YAML 1.1 would take the key `on` for a boolean.
+        # BaseLoader reads every plain scalar as text; YAML 1.1 reads the key `on` as a boolean.
         node: Any = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except UnicodeDecodeError as error:
         raise EmulatorError(f"{name}, line 1: the file is not UTF-8: {error}") from error

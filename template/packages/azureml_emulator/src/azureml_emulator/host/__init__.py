@@ -1,1 +1,1 @@
-"""The process that keeps online endpoints alive between commands: inference servers, router, collector."""
+"""Runs the process that keeps online endpoints alive between commands: inference servers, router, collector."""

@@ -1,4 +1,4 @@
-"""The HTTP side of the endpoint host: scoring, the collector's receiver, and what commands ask for."""
+"""The HTTP interface of the endpoint host: scoring, the collector's receiver, and the requests of commands."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Api:
-    """Answers requests about a endpoints; `token` keeps other users of this machine from controlling it."""
+    """Answers requests about endpoints; `token` keeps other users of this machine from controlling it."""
 
     def __init__(self, endpoints: Endpoints, token: str, end: Callable[[], Awaitable[None]]):
         self._endpoints, self._token, self._end = endpoints, token, end
@@ -111,7 +111,7 @@ def _refuse(_: Request, error: Exception) -> Response:
 
 
 def _password(request: Request) -> str:
-    """Return what tells whose record this is: the password in the collector's address."""
+    """Return the password in the collector's address, which identifies the deployment of a record."""
     given = request.headers.get("authorization", "").removeprefix("Basic ")
     try:
         return base64.b64decode(given).decode().partition(":")[2]

@@ -1,4 +1,4 @@
-"""Finds the host of online endpoints, starts it where there is none, and asks things of it."""
+"""Finds the host of online endpoints, starts it if there is none, and sends it requests."""
 
 import subprocess
 import sys
@@ -29,21 +29,21 @@ class HostError(Exception):
 
 
 class HostClient:
-    """The host of one state folder, seen from a command."""
+    """The host of one state folder, from the side of a command."""
 
     def __init__(self, state: Path):
         self._state, self._folder = state, host_folder(state)
         self._version = code_version()
-        # Without the environment's settings: a proxy cannot reach this machine's own address.
+        # Ignore the environment's settings: a proxy cannot reach this machine's own address.
         self._http = httpx.Client(trust_env=False, timeout=httpx.Timeout(ANSWERS_WITHIN, connect=5))
 
     @property
     def address(self) -> str:
-        """Return where the host listens, or listened last."""
+        """Return the current or last address of the host."""
         return f"http://127.0.0.1:{self._known().get('port', 0)}"
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the host to do something and return its answer.
+        """Send a request to the host and return its answer.
 
         Raises:
             HostError: it refused; the message says why.
@@ -55,7 +55,7 @@ class HostClient:
         return response.json()
 
     def ensure(self) -> None:
-        """Start the host unless it runs; one of older code is replaced.
+        """Start the host unless it runs; replace one with older code.
 
         Raises:
             HostError: it does not come up; the message ends with its log.
@@ -92,14 +92,14 @@ class HostClient:
         return response.status_code == httpx.codes.OK and response.json()["pid"] == known["pid"]
 
     def flush(self, timeout: float) -> bool:
-        """Wait until every row scored has been collected and return whether it has."""
+        """Wait until every scored row has been collected and return whether it has."""
         return not self.is_running() or bool(self.control("POST", f"flush?timeout={timeout}")["complete"])
 
     def stop(self) -> None:
-        """Stop the host politely and wait until it has ended: requests are answered, records are kept."""
+        """Stop the host gracefully and wait until it has ended: requests are answered, records are kept."""
         if not self.is_running():
             return
-        # Its lock and its port are free before it has ended.
+        # Its lock and its port are released before it has ended.
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self._known()["pid"])
             self._ask("POST", "stop")

@@ -1,4 +1,4 @@
-"""The data collector: receives what `azureml-ai-monitoring` posts and keeps it as Azure does, one folder an hour."""
+"""Emulates the data collector: stores the records of `azureml-ai-monitoring` as Azure does, in one folder per hour."""
 
 import json
 import re
@@ -17,7 +17,7 @@ HOUR_FOLDER = re.compile(r".*/(?P<hour>\d{4}/\d{2}/\d{2}/\d{2})/[^/]+\.jsonl")
 
 
 class RecordError(ValueError):
-    """A record that no collection takes."""
+    """A record that no collection accepts."""
 
 
 class Collector:
@@ -25,16 +25,16 @@ class Collector:
 
     def __init__(self, clock: Clock, folder: Path, source: str, collections: set[str]):
         self._clock, self._folder, self._source, self._collections = clock, folder, source, collections
-        # A file of one's own: a line that a kill has cut off stays the last of its file.
+        # One file per collector instance, so only the last line of a file can ever be truncated.
         self._instance = uuid.uuid4().hex
         self._open: dict[str, tuple[str, BinaryIO]] = {}
         self.rows: Counter[str] = Counter()
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Write one record; when this returns it survives the death of this process.
+        """Write one record; after the return it survives the death of this process.
 
         Raises:
-            RecordError: it is none of this deployment's collections, or no list of rows.
+            RecordError: it does not belong to one of this deployment's collections, or is not a list of rows.
         """
         collection = headers.get("ce-type", "").removeprefix(TYPE)
         if collection not in self._collections:
@@ -44,7 +44,7 @@ class Collector:
         except ValueError as error:
             raise RecordError(f"The record is not valid JSON: {error}.") from error
         if not isinstance(rows, list):
-            raise RecordError("The record is no list of rows.")
+            raise RecordError("The record is not a list of rows.")
         moment = self._clock.now()
         line = json.dumps(self._record(collection, headers, rows, len(body), moment), separators=(",", ":"))
         self._file(collection, moment.strftime(HOUR)).write(line.encode() + b"\n")
@@ -91,26 +91,26 @@ class Collector:
 def read_records(folder: Path, start: datetime, end: datetime, warn: Callable[[str], None]) -> list[dict[str, Any]]:
     """Return the records of a window's hours from a collection's folder, as Azure's preprocessor reads them.
 
-    The window is whole hours: the hour in which it starts is read from its beginning.
+    The window is in whole hours: the hour in which it starts is read from its beginning.
 
     Args:
         folder: the collection's folder.
         start: the window's start, with its time zone.
         end: the window's end, with its time zone.
-        warn: told of each file with lines that are skipped.
+        warn: receives a message for each file with skipped lines.
     """
     found = []
     for file in files_of(folder, start, end):
         lines = [line for line in file.read_bytes().split(b"\n") if line.strip()]
         records = [record for line in lines if (record := _parsed(line)) is not None]
         if len(records) < len(lines):
-            warn(f"{file}: {len(lines) - len(records)} line(s) hold no record with rows: skipped.")
+            warn(f"{file}: {len(lines) - len(records)} line(s) do not hold a record with rows: skipped.")
         found += records
     return found
 
 
 def files_of(folder: Path, start: datetime, end: datetime) -> list[Path]:
-    """Return the files of a window's hours, the oldest first; every file where folders are not by the hour."""
+    """Return the files of a window's hours, the oldest first; every file if folders are not hourly."""
     files = sorted(file for file in folder.rglob("*") if file.is_file() and ".emulator" not in file.parts)
     hours = {file: hour for file in files if (hour := _hour(file)) is not None}
     if not hours:

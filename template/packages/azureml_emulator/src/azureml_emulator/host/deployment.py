@@ -1,4 +1,4 @@
-"""What stands in front of a deployment's process: limits, timeouts and the answers that Azure gives."""
+"""The front of a deployment's process: limits, timeouts and Azure's answers."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 
 
 class RefusedError(Exception):
-    """What was asked of an endpoint cannot be done."""
+    """The request to an endpoint cannot be fulfilled."""
 
     def __init__(self, status: HTTPStatus, message: str):
         super().__init__(message)
@@ -58,8 +58,8 @@ class Deployment:
         self._supervisor = asyncio.create_task(self.server.keep_running())
 
     async def send(self, call: Call) -> Response:
-        """Pass a request on, within the deployment's limits, and return what Azure would answer."""
-        # Azure lets in twice what the deployment works on at a time: the second half waits in line.
+        """Forward a request within the deployment's limits, and return Azure's answer."""
+        # Azure accepts twice the deployment's concurrency: the second half waits in a queue.
         if self.pending >= 2 * self.specification.concurrency:
             self._count(HTTPStatus.TOO_MANY_REQUESTS, 0, 0)
             return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many pending requests.").response()
@@ -71,7 +71,7 @@ class Deployment:
             self.pending -= 1
 
     async def close(self) -> None:
-        """Answer what is under way, then stop the process; what it has collected arrives before this returns."""
+        """Answer open requests, then stop the process; its collected rows arrive before the return."""
         while self.pending:
             await asyncio.sleep(0.01)
         await self.server.stop()
@@ -86,16 +86,17 @@ class Deployment:
         return summarise([answer for answer in self._answers if answer.at >= since])
 
     async def collected(self) -> None:
-        """Wait until every row scored has arrived in every collection that takes all of them."""
+        """Wait until every scored row has arrived in every collection that takes all rows."""
         while self._collected() < self._scored:
             await asyncio.sleep(0.02)
 
     def give_up_on_records(self) -> None:
-        """Wait no more for what has not arrived."""
+        """Stop waiting for rows that have not arrived."""
         self._scored = min(self._scored, self._collected())
 
     async def _send(self, call: Call) -> Response:
-        # After a restart of the host a request waits for its deployment; one whose process has died is refused.
+        # After a restart of the host a request waits for its deployment; a deployment whose process has died refuses
+        # it.
         await self.server.tried.wait()
         if not self.server.is_up:
             return self._unreachable("it does not run")
@@ -134,7 +135,7 @@ class Deployment:
 
 
 def _rows(answer: httpx.Response) -> int:
-    """Return how many rows an answer of this project's score.py stands for."""
+    """Return the number of rows in an answer of this project's score.py."""
     try:
         return len(answer.json()["predictions"])
     except (ValueError, KeyError, TypeError):

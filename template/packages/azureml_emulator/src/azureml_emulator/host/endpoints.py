@@ -1,4 +1,4 @@
-"""Every online endpoint of a state folder: what should run stands in files, what runs follows them."""
+"""All online endpoints of a state folder: files hold the wanted state, and processes follow it."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ from azureml_emulator.host.router import Endpoint
 
 
 class Endpoints:
-    """The endpoints and deployments that the host keeps alive; it alone writes their files."""
+    """The endpoints and deployments that the host keeps alive; only the host writes their files."""
 
     def __init__(self, state: Path, port: int):
         self._state, self._port = state, port
@@ -28,7 +28,7 @@ class Endpoints:
         self._is_closing = False
 
     def restore(self) -> None:
-        """Start what the files say should run; requests wait until it does."""
+        """Start the deployments in the files; requests wait until they run."""
         shutil.rmtree(host_folder(self._state) / "staging", ignore_errors=True)
         for file in host_folder(self._state).glob(f"endpoints/*/{ENDPOINT}"):
             self._load(file.parent.name)
@@ -64,7 +64,7 @@ class Endpoints:
         return self._endpoints[endpoint].deployments[name]
 
     def collector(self, token: str) -> Collector | None:
-        """Return the collector of the deployment that has this token."""
+        """Return the collector of the deployment with this token."""
         return self._collectors.get(token)
 
     def put_endpoint(self, name: str, content: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ class Endpoints:
         endpoint, folder = self._endpoints.get(name) or Endpoint(content["key"]), endpoint_folder(self._state, name)
         endpoint.share(properties["traffic"], properties["mirrorTraffic"])
         if name not in self._endpoints:
-            # What a deletion that was interrupted has left.
+            # An interrupted deletion may have left files.
             shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / ENDPOINT, content | {"key": endpoint.key}, private=True)
         self._endpoints[name] = endpoint
@@ -82,17 +82,18 @@ class Endpoints:
         """Delete an endpoint and all of its deployments."""
         async with self._changing:
             endpoint = self._endpoints.pop(name, None)
-            # Without its definition it is gone for a host that is started again, wherever this one is ended.
+            # Delete the definition first: if this process dies halfway, a restarted host must not bring the endpoint
+            # back.
             (endpoint_folder(self._state, name) / ENDPOINT).unlink(missing_ok=True)
             running = endpoint.deployments.values() if endpoint else ()
             await asyncio.gather(*(deployment.close() for deployment in running))
             shutil.rmtree(endpoint_folder(self._state, name), ignore_errors=True)
 
     async def put_deployment(self, endpoint_name: str, name: str, content: dict[str, Any], staging: Path) -> None:
-        """Start a deployment from what `staging` holds; one of the same name serves until the new one does.
+        """Start a deployment from the folder `staging`; one of the same name serves until the new one does.
 
         Raises:
-            RefusedError: it does not come up. Nothing of it keeps running.
+            RefusedError: it does not start. None of its processes keeps running.
         """
         async with self._changing:
             endpoint = self.endpoint(endpoint_name)
@@ -121,7 +122,7 @@ class Endpoints:
             _remove_others(folder, keep=generation)
 
     async def delete_deployment(self, endpoint_name: str, name: str) -> None:
-        """Delete a deployment once it has answered what is under way.
+        """Delete a deployment after it has answered its open requests.
 
         Raises:
             RefusedError: it has traffic.
@@ -129,7 +130,9 @@ class Endpoints:
         async with self._changing:
             endpoint = self.endpoint(endpoint_name)
             if endpoint.traffic.get(name) or endpoint.mirror_traffic.get(name):
-                raise RefusedError(HTTPStatus.BAD_REQUEST, f"The deployment {name} has traffic: take it away first.")
+                raise RefusedError(
+                    HTTPStatus.BAD_REQUEST, f"The deployment {name} has traffic: set its share to 0 first."
+                )
             folder = deployment_folder(self._state, endpoint_name, name)
             (folder / DEPLOYMENT).unlink(missing_ok=True)
             deployment = endpoint.deployments.pop(name, None)
@@ -138,17 +141,17 @@ class Endpoints:
             shutil.rmtree(folder, ignore_errors=True)
 
     async def collected(self) -> None:
-        """Wait until every row scored has arrived in every collection that takes all of them."""
+        """Wait until every scored row has arrived in every collection that takes all rows."""
         for deployment in self._running():
             await deployment.collected()
 
     def give_up_on_records(self) -> None:
-        """Wait no more for what has not arrived: a worker that was killed took it along."""
+        """Stop waiting for rows that have not arrived: a killed worker has lost them."""
         for deployment in self._running():
             deployment.give_up_on_records()
 
     async def close(self) -> None:
-        """Stop everything politely; the files stay, so that the next host starts it again."""
+        """Stop everything gracefully; the files stay, so that the next host starts it again."""
         running = self._running()
         self._endpoints, self._is_closing = {}, True
         await asyncio.gather(*(deployment.close() for deployment in running))
@@ -165,7 +168,7 @@ class Endpoints:
         specification = Specification(**content["specification"])
         collected = Path(content["collected"])
         collector = Collector(Clock(self._state), collected, specification.source, set(specification.collections))
-        # The SDK says nothing of deployments: a name and password in its address tell whose records they are.
+        # The SDK does not name the deployment: a name and password in its address identify the owner of its records.
         token = secrets.token_hex(16)
         self._collectors[token] = collector
         server = Server(specification, folder, f"collector:{token}@127.0.0.1:{self._port}")
@@ -173,7 +176,7 @@ class Endpoints:
 
 
 def _remove_others(folder: Path, keep: Path) -> None:
-    """Remove what earlier generations left."""
+    """Remove the folders of earlier generations."""
     for other in folder.iterdir():
         if other.is_dir() and other != keep:
             shutil.rmtree(other, ignore_errors=True)

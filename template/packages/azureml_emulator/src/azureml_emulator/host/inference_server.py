@@ -1,7 +1,7 @@
-"""Runs Azure's inference server for one deployment, in place of the container that Azure runs it in.
+"""Runs Azure's inference server for one deployment, in place of Azure's container.
 
-It listens on this machine only, where the server itself would listen to the whole network, and ends when whoever
-started it ends, however that happens: the pipe between them closes then.
+It listens on this machine only, while the server itself would listen on the whole network. It ends when its starter
+ends, even if that is killed, because the pipe between them closes.
 """
 
 import os

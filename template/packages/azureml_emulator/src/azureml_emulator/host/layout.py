@@ -1,4 +1,4 @@
-"""Where the host of online endpoints keeps its files below the state folder."""
+"""Paths of the host of online endpoints below the state folder."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ def host_folder(state: Path) -> Path:
 
 
 def endpoint_folder(state: Path, endpoint: str) -> Path:
-    """Return where an endpoint's definition is."""
+    """Return the folder of an endpoint's definition."""
     return host_folder(state) / "endpoints" / endpoint
 
 
 def deployment_folder(state: Path, endpoint: str, deployment: str) -> Path:
-    """Return where a deployment's definition is, beside a folder for its code, model and log."""
+    """Return the folder of a deployment's definition, with its code, model and log."""
     return endpoint_folder(state, endpoint) / "deployments" / deployment

@@ -1,7 +1,7 @@
-"""The process that keeps online endpoints alive between commands: `python -m azureml_emulator.host.main STATE`.
+"""Keeps online endpoints alive between commands: `python -m azureml_emulator.host.main STATE`.
 
-What should run stands in files, so that a host that died is started again as it was. It ends by itself when nothing
-has been asked of it for a while, and takes its deployments with it however it ends.
+Files hold the wanted state, so a restarted host continues as before. It ends by itself after some time without
+requests, and its deployments end with it, even if it is killed.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ IDLE_SECONDS = float(os.environ.get("MLOPS_LOCAL_IDLE_SECONDS", "1800"))
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the host, which has more to end than connections."""
+    """Leaves signals to the host, which must end more than connections."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
 
 
 class Host:
-    """The endpoints, their HTTP side, and the reasons to end."""
+    """The endpoints, their HTTP interface, and the conditions to end."""
 
     def __init__(self, state: Path, port: int):
         self._file, self._port, self._token = host_folder(state) / ADDRESS, port, secrets.token_hex(16)
@@ -46,7 +46,7 @@ class Host:
         self._server = _Server(uvicorn.Config(self._api.app, log_config=None, access_log=False, lifespan="off"))
 
     async def run(self, listening: socket.socket) -> None:
-        """Serve until asked to stop, idle for long, or left without a state folder."""
+        """Serve until asked to stop, idle for long, or without a state folder."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, lambda: asyncio.create_task(self._end()))
         self._endpoints.restore()
@@ -57,7 +57,7 @@ class Host:
         watching.cancel()
 
     async def _end(self) -> None:
-        # Deployments send the last of what they collected while they stop: the receiver goes last.
+        # Deployments send their last collected rows while they stop, so the receiver stops last.
         await self._endpoints.close()
         self._server.should_exit = True
 
@@ -72,7 +72,7 @@ class Host:
 
 
 def main(state: Path) -> None:
-    """Be the host of a state folder, unless there is one."""
+    """Run the host of a state folder, unless it already has one."""
     folder = host_folder(state)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
@@ -90,7 +90,7 @@ async def _run(state: Path, listening: socket.socket) -> None:
 
 
 def _listen(preferred: int) -> socket.socket:
-    """Listen where the last host did, so that scoring addresses stay as they were, or else where there is room."""
+    """Listen on the last host's port, so that scoring addresses stay the same, or else on a free one."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""One deployment's process: Azure's inference server, started as Azure starts it and kept alive."""
+"""One deployment's process: Azure's inference server, started as Azure does and kept alive."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ LONGEST_PAUSE = 30.0
 
 @dataclass(frozen=True)
 class Specification:
-    """What a deployment's YAML says about its process, free of the SDK's classes: the host does not import them."""
+    """The settings of a deployment's process, without the SDK's classes: the host does not import them."""
 
     script: str
     model: str
@@ -31,15 +31,15 @@ class Specification:
     source: str
     concurrency: int
     timeout: float
-    patience: float
+    startup_timeout: float
 
 
 class ServerFailedError(Exception):
-    """The server did not come up; the message ends with the end of its log."""
+    """The server did not start; the message ends with the end of its log."""
 
 
 class Server:
-    """The process of a deployment whose code and model lie in `folder`."""
+    """The process of a deployment with its code and model in `folder`."""
 
     def __init__(self, specification: Specification, folder: Path, collector: str):
         self._specification, self._folder, self._collector = specification, folder, collector
@@ -53,10 +53,10 @@ class Server:
         """Start the process and wait until it answers.
 
         Raises:
-            ServerFailedError: it ended, or did not answer in the time that the readiness probe grants.
+            ServerFailedError: it ended, or did not answer in the time of the readiness probe.
         """
         if self._stopping:
-            raise ServerFailedError("It was stopped before it came up.")
+            raise ServerFailedError("It was stopped before it started.")
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         script = self._folder / "code" / self._specification.script
@@ -72,12 +72,12 @@ class Server:
                 start_new_session=True,
             )
         try:
-            async with asyncio.timeout(self._specification.patience):
+            async with asyncio.timeout(self._specification.startup_timeout):
                 await self._answers()
         except TimeoutError as error:
             await self._end()
             raise ServerFailedError(
-                f"It did not answer within {self._specification.patience:.0f} s. {self.log_tail()}"
+                f"It did not answer within {self._specification.startup_timeout:.0f} s. {self.log_tail()}"
             ) from error
         except BaseException:
             await self._end()
@@ -86,7 +86,7 @@ class Server:
         self.tried.set()
 
     async def keep_running(self) -> None:
-        """Start the process again whenever it ends, as Azure does, until it is stopped."""
+        """Restart the process whenever it ends, as Azure does, until it is stopped."""
         pause = 0.0
         while not self._stopping:
             if self._process:
@@ -102,12 +102,12 @@ class Server:
             self.tried.set()
 
     async def stop(self) -> None:
-        """Stop the process politely: it answers what it has begun and sends what it has collected."""
+        """Stop the process gracefully: it answers open requests and sends its collected rows."""
         self._stopping = True
         await self._end()
 
     def log_tail(self) -> str:
-        """Return the end of the log in a sentence."""
+        """Return the end of the log with an introduction."""
         lines = (self._folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
         return "The end of its log:\n" + "\n".join(lines[-LOG_TAIL:])
 
@@ -130,13 +130,13 @@ class Server:
             # The server gives its workers 30 s.
             async with asyncio.timeout(40):
                 await process.wait()
-        # Workers whose server was killed would linger.
+        # The workers of a killed server would remain.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
     def _environment(self, root: Path) -> dict[str, str]:
-        """What Azure sets in the container; nothing of this process's own settings."""
+        """Return the variables that Azure sets in the container, without this process's own settings."""
         given = self._specification
         collecting = {}
         if given.collections:
@@ -147,7 +147,7 @@ class Server:
             write_json(settings, {"runMode": "cloud", "collections": rates})
             host, port = self._collector.rsplit(":", 1)
             collecting = {"AZUREML_MDC_CONFIG_PATH": str(settings), "AZUREML_MDC_HOST": host, "AZUREML_MDC_PORT": port}
-        # A laptop has fewer cores than the instance: workers beyond them only slow each other down.
+        # A laptop has fewer cores than the instance: more workers than cores only slow each other down.
         workers = min(int(given.variables.get("WORKER_COUNT", "1")), os.cpu_count() or 1)
         return {
             **inherited(),

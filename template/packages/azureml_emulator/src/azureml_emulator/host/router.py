@@ -1,4 +1,4 @@
-"""An endpoint: who may ask, and which of its deployments answers."""
+"""Routes requests of an endpoint: checks the key and chooses the deployment."""
 
 import asyncio
 import uuid
@@ -37,7 +37,7 @@ class Endpoint:
     _mirroring: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def answer(self, method: str, query: str, headers: Headers, body: bytes) -> Response:
-        """Answer a request by the deployment that its header names, else by one that the traffic's shares name.
+        """Answer a request by the deployment in its header, else by one that the traffic's shares select.
 
         Raises:
             RefusedError: the key is wrong, or there is no such deployment, or none with traffic.
@@ -62,7 +62,7 @@ class Endpoint:
         """Change the traffic's shares.
 
         Raises:
-            RefusedError: Azure would not take them.
+            RefusedError: Azure would refuse them.
         """
         for name in [*traffic, *mirror_traffic]:
             if name not in self.deployments:
@@ -75,12 +75,12 @@ class Endpoint:
         self.traffic, self.mirror_traffic, self._credit = traffic, mirror_traffic, {}
 
     def _choose(self) -> str:
-        """Return the deployment whose turn it is: shares are exact over any hundred requests, not only on average."""
+        """Return the next deployment in turn: shares are exact over any hundred requests, not only on average."""
         for name, share in self.traffic.items():
             self._credit[name] = self._credit.get(name, 0) + share
         if not any(self.traffic.values()):
             raise RefusedError(
-                HTTPStatus.NOT_FOUND, "No deployment has traffic: give one some, or name one in a header."
+                HTTPStatus.NOT_FOUND, "No deployment has traffic: set a share, or name a deployment in a header."
             )
         name = max(self.traffic, key=self._credit.__getitem__)
         self._credit[name] -= 100

@@ -1,4 +1,4 @@
-"""Lays out what a deployment's container has, its code and model, and says how its server is to be run."""
+"""Lays out the code and model of a deployment's container, and describes its server."""
 
 import shutil
 import uuid
@@ -13,7 +13,7 @@ from azureml_emulator.host.layout import host_folder
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into a deployment: folders of code and model, and the model's name and version."""
+    """The contents of a deployment: folders of code and model, and the model's name and version."""
 
     code: Path
     script: str
@@ -23,13 +23,13 @@ class Contents:
 
 
 def staged(state: Path, document: dict[str, Any], contents: Contents, collected: Path) -> dict[str, Any]:
-    """Copy a deployment's code and model for the host, and return what the host is told.
+    """Copy a deployment's code and model for the host, and return the description for the host.
 
     Args:
         state: the emulator's folder.
         document: the deployment as the REST API shows it.
-        contents: what goes into it.
-        collected: the folder for what it collects.
+        contents: the contents of the deployment.
+        collected: the folder for its collected records.
     """
     given = specification(document, contents)
     staging = host_folder(state) / "staging" / uuid.uuid4().hex
@@ -39,7 +39,7 @@ def staged(state: Path, document: dict[str, Any], contents: Contents, collected:
 
 
 def specification(document: dict[str, Any], contents: Contents) -> dict[str, Any]:
-    """Return what the host has to know of a deployment, Azure's defaults filled in."""
+    """Return the description of a deployment for the host, with Azure's default values."""
     properties = document["properties"]
     requests = properties.get("requestSettings") or {}
     probe = properties.get("readinessProbe") or {}
@@ -57,7 +57,7 @@ def specification(document: dict[str, Any], contents: Contents) -> dict[str, Any
         "source": document["id"],
         "concurrency": requests.get("maxConcurrentRequestsPerInstance", 1) * document["sku"].get("capacity", 1),
         "timeout": seconds(requests.get("requestTimeout", "PT5S")),
-        "patience": seconds(probe.get("initialDelay", "PT10S")) + attempts * period,
+        "startup_timeout": seconds(probe.get("initialDelay", "PT10S")) + attempts * period,
     }
 
 

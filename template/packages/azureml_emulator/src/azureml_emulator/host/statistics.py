@@ -1,4 +1,4 @@
-"""What an endpoint's router has seen, for a rollout to watch; on Azure these are the endpoint's metrics."""
+"""Counts the requests of an endpoint's router, which a rollout watches; on Azure these are the endpoint's metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """One answered request: its status, the model's own status (0 if it gave none) and how long the model took."""
+    """One answered request: its status, the model's own status (0 if it gave none) and the model's time."""
 
     at: float
     status: int
@@ -16,10 +16,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Statistics:
-    """A deployment's answers, mirrored requests among them; latencies are of those that the model answered.
+    """A deployment's answers, including mirrored requests; latencies are only of requests that the model answered.
 
-    `errors` are the deployment's own fault (the model failed, was too slow or did not run), `bad_requests` the
-    caller's, and `rejected` were too many at a time.
+    `errors` are the deployment's own fault (the model failed, was too slow or did not run), `bad_requests` are the
+    caller's, and `rejected` exceeded the concurrency.
     """
 
     requests: int
@@ -32,7 +32,7 @@ class Statistics:
 
 
 def summarise(answers: Sequence[Answer]) -> Statistics:
-    """Count answers by whose fault they are and say how long they took."""
+    """Count answers by the party at fault, with their latencies."""
     bad = sum(400 <= answer.model_status < 500 for answer in answers)
     rejected = sum(answer.status == 429 for answer in answers)
     good = sum(answer.status == 200 for answer in answers)

@@ -1,7 +1,7 @@
 """Runs a batch deployment's scoring script over files, as Azure's driver does: `batch_driver.py SETTINGS`.
 
-A mini-batch whose `run` raises or takes too long is tried again, then all of its files have failed; one that returns
-fewer results than it had files has failed for the difference.
+A mini-batch whose `run` raises or takes too long is tried again; then all of its files have failed. If it returns fewer
+results than it had files, the difference counts as failed files.
 """
 
 import importlib.util

@@ -42,8 +42,8 @@ class Pipeline:
         self._place_outputs()
 
     def run(self) -> str:
-        """Run the steps up to the first that fails, and return how the job ends."""
-        # What a pipeline has registered whose process died before it could say so.
+        """Run the steps up to the first that fails, and return the job's final status."""
+        # Import the models of an earlier pipeline whose process died before it could report them.
         self._arm.models.collect()
         for number, step in enumerate(self.steps):
             self._arm.jobs.put_run(f"{self._name}-{step}", "Running")
@@ -98,7 +98,7 @@ class Pipeline:
         }
         for output in spec.get("outputs") or {}:
             place = Path(self._values[f"parent.jobs.{step}.outputs.{output}"])
-            # What a run that died has left.
+            # A run that died may have left files.
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
             values[f"outputs.{output}"] = str(place)

@@ -1,4 +1,4 @@
-"""Runs a batch scoring job: a deployment's own script over a folder, in a process of its own."""
+"""Runs a batch scoring job: a deployment's own script over a folder, in a separate process."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ class Scoring:
         self._files = self._listed(next(iter(inputs.values()))["uri"])
 
     def run(self) -> str:
-        """Score, and return how the job ends."""
+        """Score, and return the job's final status."""
         step = f"{self._job}-{STEP}"
         self._arm.jobs.put_run(step, "Running")
         settings, log = self._folder / "settings.json", self._folder / "log.txt"
@@ -67,7 +67,7 @@ class Scoring:
         return ended
 
     def _settings(self, step: str) -> dict[str, Any]:
-        """Return what the driver has to know: the request's settings before the deployment's, then Azure's."""
+        """Return the settings of the driver: the request's before the deployment's, then Azure's."""
         known, retry = self._known, self._known.get("retrySettings") or {}
         configuration = self._deployment["codeConfiguration"]
         code = self._arm.assets.resolve(configuration["codeId"], "codes")["properties"]["codeUri"]
@@ -101,7 +101,7 @@ class Scoring:
         return found
 
     def _output(self, step: str) -> Path:
-        """Return the file that the rows go to: the one that the caller names, or the service's own."""
+        """Return the output file: the one that the caller names, or the service's own."""
         name = self._known.get("outputFileName") or "predictions.csv"
         for given in self._outputs.values():
             path = self._arm.path(given["uri"])

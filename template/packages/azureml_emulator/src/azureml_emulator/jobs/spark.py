@@ -20,7 +20,7 @@ class ComponentFailedError(Exception):
 
 
 def run_component(arm: Services, reference: str, inputs: dict[str, str], output: Path, folder: Path) -> None:
-    """Run a component over what the workspace's storage holds; each output becomes a folder of its name in `output`.
+    """Run a component over files of the workspace's storage; each output becomes a folder of its name in `output`.
 
     Raises:
         ComponentFailedError: an input is missing or unknown, there is no Java, or the component failed.

@@ -1,4 +1,4 @@
-"""Reads a monitor from its REST form into the form of its YAML, in which signals are computed."""
+"""Converts a monitor from its REST form to the form of its YAML, from which signals are computed."""
 
 import re
 from typing import Any

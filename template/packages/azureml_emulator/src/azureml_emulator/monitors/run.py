@@ -27,7 +27,7 @@ class MonitorJob:
         arm: the workspace.
         name: the job's name.
         monitor: the schedule's name.
-        action: what the schedule does, in the REST form.
+        action: the schedule's action in the REST form.
         start: the window's start.
         end: the window's end.
     """
@@ -44,9 +44,9 @@ class MonitorJob:
         return list(self._signals)
 
     def run(self) -> str:
-        """Compute every signal, and return how the job ends.
+        """Compute every signal, and return the job's final status.
 
-        A window without rows fails a signal on Azure too; a component that fails is said in the job's error.
+        A window without rows fails a signal on Azure too; the job's error names a component that failed.
         """
         results, problems = [], []
         for name, signal in self._signals.items():
@@ -73,7 +73,7 @@ class MonitorJob:
         return "Failed" if any(result.state is State.NOT_MEASURED for result in results) else "Completed"
 
     def _computed(self, name: str, signal: Signal) -> SignalResult:
-        """Return what a signal found, or why nothing could be measured.
+        """Return the result of a signal, or why nothing could be measured.
 
         Raises:
             ComponentFailedError: a component of the monitor failed.
@@ -112,7 +112,7 @@ class MonitorJob:
 
 
 def read_result(state: Path, job: str) -> MonitorRun:
-    """Return what a run measured: on Azure the studio shows it.
+    """Return the measurements of a run, which Azure's studio shows.
 
     Raises:
         FileNotFoundError: there is no such run, or it measured nothing.
@@ -121,7 +121,7 @@ def read_result(state: Path, job: str) -> MonitorRun:
 
 
 def last_result(state: Path, monitor: str) -> MonitorRun | None:
-    """Return what a monitor's last run found, None if it never ran."""
+    """Return the results of a monitor's last run, None if it never ran."""
     files = sorted((state / "monitoring").glob(f"{monitor}-*/{RESULTS}"))
     runs = [run for file in files if (run := from_json(read_json(file))).monitor == monitor]
     return runs[-1] if runs else None

@@ -1,4 +1,4 @@
-"""A monitor's production rows between two moments."""
+"""Reads a monitor's production rows between two times."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ NOTHING = "Nothing was collected in this window."
 
 
 class Window:
-    """The rows of one window, each source read once; `notes` say what was skipped."""
+    """The rows of one window, each source read once; `notes` name the skipped rows."""
 
     def __init__(self, arm: Services, start: datetime, end: datetime, folder: Path):
         self._arm, self._folder = arm, folder
@@ -26,7 +26,7 @@ class Window:
         self._read: dict[str, pd.DataFrame] = {}
 
     def production(self, signal: Mapping[str, Any]) -> pd.DataFrame:
-        """Return the rows that a signal judges; those of inputs and outputs are joined for attributions.
+        """Return the production rows of a signal; those of inputs and outputs are joined for attributions.
 
         Raises:
             MetricsError: the window has none.
@@ -44,7 +44,7 @@ class Window:
         return rows
 
     def table(self, data: Mapping[str, Any]) -> Path:
-        """Return the folder of a table: what its preprocessing component wrote, or the asset as it is.
+        """Return the folder of a table: the output of its preprocessing component, or the asset itself.
 
         Raises:
             MetricsError: the window has nothing to preprocess.
@@ -73,7 +73,7 @@ class Window:
         return self._once(str(folder), lambda: self._exploded(folder))
 
     def _exploded(self, folder: Path) -> pd.DataFrame:
-        """Return collected records as Azure's own preprocessor makes them: a row for each element of `data`."""
+        """Return collected records in the form of Azure's own preprocessor: a row for each element of `data`."""
         rows = [
             row | {CORRELATION: f"{record.get(CORRELATION)}_{number}"}
             for record in read_records(folder, self.start, self.end, self.notes.append)
