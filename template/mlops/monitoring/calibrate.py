@@ -17,8 +17,8 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from azureml_metrics.columns import MetricsError
-from azureml_metrics.drift import METRICS_IN_YAML
-from azureml_metrics.signals import PRECEDENCE, SIGNALS, Measurement, Tables
+from azureml_metrics.drift import ALERT_BELOW, METRICS_IN_YAML, breaches
+from azureml_metrics.signals import Metrics, Tables, first_metrics, measure, metrics_of
 from mlops.files import write_text
 
 RESAMPLES = 300
@@ -28,7 +28,6 @@ MANY_CELLS = 200_000
 PREDICTION = "prediction"
 ERRORS = ("rmse", "error_rate")
 RARE = ("null_value_rate", "out_of_bounds_rate", "error_rate")
-BELOW = ("two_sample_kolmogorov_smirnov_test", "pearsons_chi_squared_test", "normalized_discounted_cumulative_gain")
 
 
 @dataclass(frozen=True, order=True)
@@ -38,6 +37,11 @@ class Group:
     signal: str
     kind: str
     metric: str
+
+    @property
+    def alerts_below(self) -> bool:
+        """Return whether a value below the threshold is an alert."""
+        return METRICS_IN_YAML.get(self.metric) in ALERT_BELOW
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def extremes(signals: Mapping[str, Any], tables: Tables) -> dict[Group, float]:
     found: dict[Group, float] = {}
     for name, signal in signals.items():
         for group, value in _values(name, signal, tables):
-            worse = min if group.metric in BELOW else max
+            worse = min if group.alerts_below else max
             found[group] = worse(found.get(group, value), value)
     return found
 
@@ -110,28 +114,16 @@ def _values(name: str, signal: Mapping[str, Any], tables: Tables) -> list[tuple[
         metrics = [given["metric_name"] for given in signal["metric_thresholds"] if given["metric_name"] in ERRORS]
         return [(Group(name, "all", metric), _error(metric, tables)) for metric in metrics]
     production = tables.production[compared_columns(signal, tables)]
-    # Use thresholds that are never reached: only the values matter here.
-    measured, _ = SIGNALS[signal["type"]](_any_threshold(signal), Tables(tables.reference, production, tables.target))
-    names = {metric: name for name, metric in METRICS_IN_YAML.items()}
-    # With a threshold of zero the limit of a rate is the reference's own rate, which Azure adds.
-    is_rate = signal["type"] == "data_quality"
-    return [
-        (Group(name, found.kind, names[found.metric]), found.value - (found.threshold if is_rate else 0.0))
-        for found in measured
-    ]
+    values, _ = measure(signal, Tables(tables.reference, production, tables.target), _named_metrics(signal))
+    # Azure adds the reference's own rate to the threshold of a rate.
+    return [(Group(name, found.kind, found.metric), found.value - found.own_rate) for found in values]
 
 
-def _any_threshold(signal: Mapping[str, Any]) -> dict[str, Any]:
-    thresholds = signal["metric_thresholds"]
-    if signal["type"] == "feature_attribution_drift":
-        return {**signal}
-    if signal["type"] == "data_quality":
-        return {**signal, "metric_thresholds": {kind: dict.fromkeys(given, 0.0) for kind, given in thresholds.items()}}
-    chosen = {}
-    for kind, given in thresholds.items():
-        metric = next((name for name in PRECEDENCE[kind] if name in (given or {})), None)
-        chosen[kind] = {metric: 1.0} if metric else {}
-    return {**signal, "metric_thresholds": chosen}
+def _named_metrics(signal: Mapping[str, Any]) -> Metrics:
+    """Return the metrics that a signal names, whatever their thresholds are now."""
+    if signal["type"] in ("data_quality", "feature_attribution_drift"):
+        return metrics_of(signal)
+    return first_metrics({kind: list(given or {}) for kind, given in signal["metric_thresholds"].items()})
 
 
 def compared_columns(signal: Mapping[str, Any], tables: Tables) -> list[str]:
@@ -152,11 +144,11 @@ def joint_thresholds(runs: pd.DataFrame, runs_per_alert: int) -> dict[Group, flo
 
     Every group gives up the same share of its own runs. Each run's largest rank determines that share.
     """
-    worse = runs.apply(lambda values: -values if values.name.metric in BELOW else values)
+    worse = runs.apply(lambda values: -values if values.name.alerts_below else values)
     ranks = worse.rank(method="max", pct=True)
     share = float(np.quantile(ranks.max(axis=1), 1 - 1 / runs_per_alert, method="higher"))
     limits = {group: float(np.nanquantile(values, share, method="higher")) for group, values in worse.items()}
-    return {group: _rounded_away(-limit if group.metric in BELOW else limit, group) for group, limit in limits.items()}
+    return {group: _rounded_away(-limit if group.alerts_below else limit, group) for group, limit in limits.items()}
 
 
 def _never_seen(rows: int) -> float:
@@ -173,7 +165,7 @@ def _rounded_away(limit: float, group: Group) -> float:
         return 0.0
     digits = 3 - math.floor(math.log10(abs(limit)))
     scale = 10.0**digits
-    return (math.floor if group.metric in BELOW else math.ceil)(limit * scale) / scale
+    return (math.floor if group.alerts_below else math.ceil)(limit * scale) / scale
 
 
 def visible_shifts(
@@ -220,13 +212,11 @@ def _alerts(
 ) -> bool:
     old = reference[[feature]].iloc[order[window:]]
     new = reference[[feature]].iloc[order[:window]] + deviations * reference[feature].std()
-    alone = {**_any_threshold(signal), "features": [feature]}
-    measured: list[Measurement] = SIGNALS["data_drift"](alone, Tables(old, new))[0]
-    names = {metric: yaml_name for yaml_name, metric in METRICS_IN_YAML.items()}
-    for found in measured:
-        group = Group(name, found.kind, names[found.metric])
+    values, _ = measure({**signal, "features": [feature]}, Tables(old, new), _named_metrics(signal))
+    for found in values:
+        group = Group(name, found.kind, found.metric)
         limit = thresholds.get(group)
-        if limit is not None and (found.value < limit if group.metric in BELOW else found.value > limit):
+        if limit is not None and breaches(METRICS_IN_YAML[found.metric], found.value, limit):
             return True
     return False
 

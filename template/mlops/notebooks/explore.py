@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from azureml_metrics.columns import MetricsError
-from azureml_metrics.drift import METRICS_IN_YAML
+from azureml_metrics.drift import ALERT_BELOW
 from azureml_metrics.signals import Tables, compute
 from mlops.console import warn
 from mlops.data.collected import scored_rows
 from mlops.data.records import Warn
 from mlops.errors import RunFailedError
-from mlops.monitoring.calibrate import BELOW, PREDICTION, compared_columns
+from mlops.monitoring.calibrate import PREDICTION, compared_columns
 from mlops.workspace import now
 from model.contract import Contract
 from model.split import REPEAT
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 DAY = "day"
 LOOK_BACK = timedelta(days=7)
 LOOK_AGAIN_AFTER = 15.0
-SMALLER_IS_WORSE = {METRICS_IN_YAML[name] for name in BELOW}
 
 
 def wait_for_rows(client: "MLClient", contract: Contract, sent: pd.DataFrame, timeout: float = 900.0) -> pd.DataFrame:
@@ -114,7 +113,7 @@ def _measure_signal(name: str, signal: Mapping[str, Any], tables: Tables) -> lis
 
 
 def _ratio(value: float, threshold: float, metric: str) -> float:
-    above, below = (threshold, value) if metric in SMALLER_IS_WORSE else (value, threshold)
+    above, below = (threshold, value) if metric in ALERT_BELOW else (value, threshold)
     if below:
         return above / below
     return float("inf") if above > 0 else 0.0

@@ -48,7 +48,7 @@ METRICS_IN_YAML = {
     "out_of_bounds_rate": OUT_OF_BOUNDS_RATE,
     "normalized_discounted_cumulative_gain": CUMULATIVE_GAIN,
 }
-_ALERT_BELOW = (KOLMOGOROV_SMIRNOV, CHI_SQUARED, CUMULATIVE_GAIN)
+ALERT_BELOW = (KOLMOGOROV_SMIRNOV, CHI_SQUARED, CUMULATIVE_GAIN)
 
 KOLMOGOROV_SMIRNOV_ROWS = 10_000
 
@@ -81,7 +81,7 @@ def breaches(metric: str, value: float | None, threshold: float) -> bool:
     # Drift values and their thresholds are 32-bit columns in Azure, rates are 64-bit ones.
     number = np.float64 if metric in QUALITY_METRICS else np.float32
     left, right = number(value), number(threshold)
-    return bool(left < right if metric in _ALERT_BELOW else left > right)
+    return bool(left < right if metric in ALERT_BELOW else left > right)
 
 
 def drift(

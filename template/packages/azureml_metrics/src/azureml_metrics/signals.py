@@ -1,14 +1,14 @@
 """Computes a monitor's signals by Azure's definitions, from two tables each and the thresholds."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import pandas as pd
 
-from azureml_metrics.drift import CUMULATIVE_GAIN, METRICS_IN_YAML, breaches, drift
+from azureml_metrics.drift import METRICS_IN_YAML, Report, breaches, drift
 from azureml_metrics.quality import quality
 
 # Of several metrics for one data type Azure uses the first of these.
@@ -83,68 +83,103 @@ class Tables:
     target: str | None = None
 
 
-Compute = Callable[[Mapping[str, Any], Tables], tuple[list[Measurement], tuple[str, ...]]]
+@dataclass(frozen=True)
+class Value:
+    """One metric of one feature, without a threshold.
+
+    Args:
+        feature: the feature, or `all features`.
+        kind: the data type whose threshold applies.
+        metric: the metric, as a monitor's YAML spells it.
+        value: the metric's value.
+        own_rate: the reference's own rate, which Azure adds to the threshold of a rate.
+    """
+
+    feature: str
+    kind: str
+    metric: str
+    value: float
+    own_rate: float = 0.0
+
+
+# The metrics to compute, as the YAML spells them, by data type.
+Metrics = Mapping[str, Sequence[str]]
+Measured = tuple[list[Value], tuple[str, ...]]
 
 
 def compute(name: str, signal: Mapping[str, Any], tables: Tables) -> SignalResult:
-    """Compute one signal of a monitor's YAML."""
-    measurements, notes = SIGNALS[signal["type"]](signal, tables)
-    return SignalResult(name, signal["type"], tuple(measurements), notes, bool(signal.get("alert_enabled")))
+    """Compute one signal of a monitor's YAML and compare it with its thresholds."""
+    values, notes = measure(signal, tables, metrics_of(signal))
+    return SignalResult(name, signal["type"], tuple(compare(values, signal)), notes, bool(signal.get("alert_enabled")))
 
 
-def _drift(signal: Mapping[str, Any], tables: Tables) -> tuple[list[Measurement], tuple[str, ...]]:
-    thresholds: dict[str, tuple[str, float]] = {}
-    for kind, order in PRECEDENCE.items():
-        given = signal["metric_thresholds"].get(kind) or {}
-        # The SDK leaves a threshold of zero out.
-        chosen = next((name for name in order if given.get(name)), None)
-        if chosen:
-            thresholds[kind] = (METRICS_IN_YAML[chosen], float(given[chosen]))
-    numerical, categorical = _overrides(signal)
-    report = drift(
-        tables.reference,
-        tables.production,
-        numerical,
-        categorical,
-        _features(signal, tables),
-        {metric for metric, _ in thresholds.values()},
+def metrics_of(signal: Mapping[str, Any]) -> Metrics:
+    """Return the metrics that Azure computes for a signal: of several drift metrics the first in its order."""
+    thresholds = signal["metric_thresholds"]
+    if signal["type"] == "feature_attribution_drift":
+        return {"all": list(thresholds)}
+    if signal["type"] == "data_quality":
+        return {kind: list(given or {}) for kind, given in thresholds.items()}
+    # The SDK leaves a threshold of zero out.
+    return first_metrics(
+        {kind: [name for name, limit in (given or {}).items() if limit] for kind, given in thresholds.items()}
     )
-    found = []
-    for kind, (metric, threshold) in thresholds.items():
-        for feature, value in report.values.get(metric, {}).items():
-            if value.kind == kind and value.value is not None:
-                beyond = breaches(metric, value.value, threshold)
-                found.append(Measurement(feature, kind, metric, value.value, threshold, beyond))
-    return found, report.notes
 
 
-def _quality(signal: Mapping[str, Any], tables: Tables) -> tuple[list[Measurement], tuple[str, ...]]:
+def first_metrics(named: Metrics) -> Metrics:
+    """Return the first drift metric of each data type in Azure's order."""
+    chosen = {kind: [name for name in order if name in named.get(kind, ())][:1] for kind, order in PRECEDENCE.items()}
+    return {kind: metrics for kind, metrics in chosen.items() if metrics}
+
+
+def measure(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Measured:
+    """Return the values of a signal's metrics, and notes on what Azure would leave out in silence."""
+    return MEASURES[signal["type"]](signal, tables, metrics)
+
+
+def compare(values: Iterable[Value], signal: Mapping[str, Any]) -> Iterator[Measurement]:
+    """Compare values with the thresholds of a signal."""
+    for found in values:
+        thresholds = signal["metric_thresholds"]
+        given = thresholds if found.kind == "all" else thresholds[found.kind]
+        limit, metric = float(given[found.metric]) + found.own_rate, METRICS_IN_YAML[found.metric]
+        yield Measurement(found.feature, found.kind, metric, found.value, limit, breaches(metric, found.value, limit))
+
+
+def _drift(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Measured:
+    numerical, categorical = _overrides(signal)
+    wanted = {METRICS_IN_YAML[name] for names in metrics.values() for name in names}
+    report = drift(tables.reference, tables.production, numerical, categorical, _features(signal, tables), wanted)
+    return list(_of_kinds(report, metrics)), report.notes
+
+
+def _quality(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Measured:
     numerical, categorical = _overrides(signal)
     features = _features(signal, tables)
     report = quality(tables.reference, tables.production, numerical, categorical, features)
-    # Azure alerts above the threshold plus the reference's own rate.
     own = quality(tables.reference, tables.reference, numerical, categorical, features).values
-    found = []
-    for kind, given in signal["metric_thresholds"].items():
-        for name, threshold in (given or {}).items():
-            metric = METRICS_IN_YAML[name]
-            for feature, value in report.values.get(metric, {}).items():
-                if value.kind == kind and value.value is not None:
-                    limit = float(threshold) + (own[metric][feature].value or 0.0)
-                    beyond = breaches(metric, value.value, limit)
-                    found.append(Measurement(feature, kind, metric, value.value, limit, beyond))
-    return found, report.notes
+    values = [
+        replace(found, own_rate=own[METRICS_IN_YAML[found.metric]][found.feature].value or 0.0)
+        for found in _of_kinds(report, metrics)
+    ]
+    return values, report.notes
 
 
-def _attribution_drift(signal: Mapping[str, Any], tables: Tables) -> tuple[list[Measurement], tuple[str, ...]]:
+def _attribution_drift(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Measured:
     from azureml_metrics.attribution import cumulative_gain
 
-    threshold = float(signal["metric_thresholds"]["normalized_discounted_cumulative_gain"])
     value = cumulative_gain(tables.reference, str(tables.target), tables.production)
-    found = Measurement(
-        "all features", "all", CUMULATIVE_GAIN, value, threshold, breaches(CUMULATIVE_GAIN, value, threshold)
-    )
-    return [found], ("Attribution drift follows Azure's method; its figures were not compared with Azure's.",)
+    notes = ("Attribution drift follows Azure's method; its figures were not compared with Azure's.",)
+    return [Value("all features", "all", metric, value) for metric in metrics["all"]], notes
+
+
+def _of_kinds(report: Report, metrics: Metrics) -> Iterator[Value]:
+    """Yield the values of a report, of each data type those of its own metrics."""
+    for kind, names in metrics.items():
+        for name in names:
+            for feature, found in report.values.get(METRICS_IN_YAML[name], {}).items():
+                if found.kind == kind and found.value is not None:
+                    yield Value(feature, kind, name, found.value)
 
 
 def _features(signal: Mapping[str, Any], tables: Tables) -> list[str]:
@@ -160,7 +195,7 @@ def _overrides(signal: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return [name for name in given if given[name] == "numerical"], [n for n in given if given[n] == "categorical"]
 
 
-SIGNALS: dict[str, Compute] = {
+MEASURES: dict[str, Callable[[Mapping[str, Any], Tables, Metrics], Measured]] = {
     "data_drift": _drift,
     "prediction_drift": _drift,
     "data_quality": _quality,
