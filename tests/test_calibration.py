@@ -7,7 +7,7 @@ import yaml
 from sklearn.datasets import load_diabetes
 
 from azureml_metrics.signals import Tables, compute
-from mlops.monitoring.calibrate import BELOW, Group, calibrate, joint_thresholds, write_thresholds
+from mlops.monitoring.calibrate import Group, calibrate, joint_thresholds, write_thresholds
 
 WINDOW = 140
 TARGET = "target"
@@ -91,7 +91,7 @@ def test_only_thresholds_change_in_the_yaml(render, calibrated, file):
 
 def test_all_groups_together_alert_at_the_chosen_rate():
     draw = np.random.default_rng(0)
-    drift, gain = Group("a", "numerical", "jensen_shannon_distance"), Group("b", "all", BELOW[2])
+    drift, gain = Group("a", "numerical", "jensen_shannon_distance"), Group("b", "all"[2])
     runs = pd.DataFrame({drift: draw.random(2000), gain: draw.random(2000)})
     limits = joint_thresholds(runs, 20)
     alerted = (runs[drift] > limits[drift]) | (runs[gain] < limits[gain])

@@ -1,15 +1,17 @@
 """Rules for the template: no `--trust`, plain Python, clean for ruff and mypy, no path of this machine."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import copier
 import pytest
 
 from make_sample import SAMPLE, content
 from mlops.cli import app
-from projects import ROOT, choices, contents, questionnaire, working_files
+from projects import ROOT, choices, contents, import_path, questionnaire, working_files
 
 TEMPLATE = ROOT / "template"
 # Together these projects contain every Python file, and each lacks some.
@@ -98,3 +100,38 @@ def test_next_commands_exist(template, tmp_path, capfd):
     copier.run_copy(str(template), tmp_path / "project", defaults=True, unsafe=False)
     said = verbs(capfd.readouterr().err)
     assert said and said <= KNOWN_VERBS
+
+
+EMULATOR = "packages/azureml_emulator/src/azureml_emulator"
+# Lines that break a contract, and the files that they are added to.
+IMPORTS = {
+    "a circle": ("mlops/errors.py", "import mlops.paths\n", "mlops/paths.py", "import mlops.errors\n"),
+    "a room below that knows one above": ("mlops/data/partition.py", "import mlops.rollout.plan\n"),
+    "a verb that knows the emulator": ("mlops/cli.py", "import azureml_emulator.local\n"),
+    "an emulator that knows the verbs": (
+        "packages/azureml_emulator/src/azureml_emulator/clock.py",
+        "import mlops.paths\n",
+    ),
+    "a model that knows the metrics": ("src/model/gate.py", "import azureml_metrics.drift\n"),
+}
+
+
+def lint_imports(project):
+    environment = os.environ | {"PYTHONPATH": import_path(project)}
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_rendered_project_keeps_its_contract_of_imports(rendered):
+    done = lint_imports(rendered())
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("broken", IMPORTS)
+def test_import_that_the_contract_forbids_is_found(rendered, broken):
+    project, changes = rendered(), iter(IMPORTS[broken])
+    for path, line in zip(changes, changes, strict=True):
+        file = project / path
+        file.write_text(file.read_text(encoding="utf-8") + line, encoding="utf-8")
+    done = lint_imports(project)
+    assert done.returncode == 1 and "BROKEN" in done.stdout, done.stdout
