@@ -91,7 +91,10 @@ def test_only_thresholds_change_in_the_yaml(render, calibrated, file):
 
 def test_all_groups_together_alert_at_the_chosen_rate():
     draw = np.random.default_rng(0)
-    drift, gain = Group("a", "numerical", "jensen_shannon_distance"), Group("b", "all"[2])
+    drift, gain = (
+        Group("a", "numerical", "jensen_shannon_distance"),
+        Group("b", "all", "normalized_discounted_cumulative_gain"),
+    )
     runs = pd.DataFrame({drift: draw.random(2000), gain: draw.random(2000)})
     limits = joint_thresholds(runs, 20)
     alerted = (runs[drift] > limits[drift]) | (runs[gain] < limits[gain])

@@ -17,7 +17,7 @@ from laptop import laptop
 from mlops.errors import RunFailedError
 from mlops.jobs import jobs, watching
 from mlops.jobs.following import follow
-from projects import import_path, mlops
+from projects import OWN_SETTINGS, import_path, mlops
 
 # A process that starts a job and then ends, as a command that is killed does.
 ABANDONED = """
@@ -162,7 +162,7 @@ def test_interrupt_of_the_command_alone_stops_its_steps_too(render):
     """As an editor or a supervisor sends it: to the command and not to its children."""
     project = render()
     assert mlops(project, "data").code == 0
-    environment = os.environ | {"PYTHONPATH": import_path(project)}
+    environment = os.environ | OWN_SETTINGS | {"PYTHONPATH": import_path(project)}
     command = subprocess.Popen([sys.executable, "-m", "mlops.cli", "train"], cwd=project, env=environment)
     try:
         until(lambda: "Running" in statuses(project, "runs") and steps_of(command))

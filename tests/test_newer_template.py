@@ -56,7 +56,7 @@ def look(clone, tmp_path):
 @pytest.mark.parametrize("version", released())
 def test_a_newer_version_opens_an_issue_with_the_command(version, look):
     opened = look(version)
-    assert f"Template {NEXT} is out" in opened
+    assert f"Template {NEXT} is available" in opened
     assert any("uvx 'copier>=9.19' update --defaults" in line for line in opened)
 
 

@@ -320,7 +320,7 @@ def test_an_event_of_a_scheduled_project_goes_through_the_poll_workflow(render, 
     to = Project(root, "scheduled", load_settings(root).github.repository, NO_LIMITS | IN_WORKFLOW)
     hops = deliver(model_registered("/subscriptions/s", "diabetes-model", "3"), to, root / ".azureml-local")
     assert [(hop.hop, hop.ok) for hop in hops] == [
-        ("poll: Look for breaches and new models", True),
+        ("poll: Poll for breaches and new models", True),
         ("GitHub", True),
         ("cd-triggered-by-aml: Decide", True),
         ("cd-triggered-by-aml: Calibrate the monitor", True),

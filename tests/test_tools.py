@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from projects import ROOT
+from projects import ROOT, import_path
 
 TOOLS = Path(sys.executable).parent
 
@@ -15,6 +15,7 @@ def test_a_rendered_project_passes_its_commit_hooks(render, tmp_path):
     for command in (["git", "init", "-q"], ["git", "add", "--all"]):
         subprocess.run(command, cwd=project, check=True)
     here = {"UV_PROJECT_ENVIRONMENT": str(TOOLS.parent), "UV_NO_SYNC": "1", "PRE_COMMIT_HOME": str(tmp_path)}
+    here |= {"PYTHONPATH": import_path(project)}
     here |= {"MYPY_CACHE_DIR": str(ROOT / "template" / ".mypy_cache")}
     # A proxy that does not exist: network access fails.
     here |= {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}

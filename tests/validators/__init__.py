@@ -21,6 +21,7 @@ VALIDATORS: dict[str, list[Validator]] = {
     "*.toml": [configuration.is_toml],
     "*.ini": [configuration.is_ini],
     ".editorconfig": [configuration.is_ini],
+    ".importlinter": [configuration.is_ini],
     "*.csv": [configuration.is_table],
     "*.txt": [configuration.is_requirements],
     "*.gitignore": [configuration.is_gitignore],

@@ -76,6 +76,8 @@ CONDITIONS: dict[str, Condition] = {
     "mlops/notebooks/*": with_notebooks,
     "tests/test_exploring.py": with_notebooks,
     "tests/test_notebooks.py": with_notebooks,
+    # The packages are tested with the template.
+    "packages/*/tests/*": lambda values: False,
 }
 
 

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import io
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Data
 
 TRIES = 5
+UPLOADS = 5
+SECONDS_BETWEEN_UPLOADS = 0.5
 PRODUCTION_TRUTH = ROOT / "data" / "production_truth"
 NEXT_PERIOD = ROOT / "data" / "next_period"
 
@@ -140,12 +143,22 @@ def register(client: "MLClient", asset: "Data") -> None:
 
     The schema is outside Azure: behind a firewall the SDK waits five seconds for it, then continues without it.
     """
+    from azure.core.exceptions import ResourceExistsError
+
     # If another version of the SDK lacks this method, the copy behaves like the original.
     data: Any = copy.copy(client.data)
     data._try_get_mltable_metadata_jsonschema = lambda _: None
     # The SDK ends each upload with an empty line and colour codes.
     with redirect_stderr(io.StringIO()):
-        data.create_or_update(asset)
+        for left in reversed(range(UPLOADS)):
+            try:
+                data.create_or_update(asset)
+                return
+            except ResourceExistsError as error:
+                # Another command uploads the same content at this moment: the SDK then finds it there.
+                if getattr(error, "error_code", None) != "BlobAlreadyExists" or not left:
+                    raise
+                time.sleep(SECONDS_BETWEEN_UPLOADS)
 
 
 def versions_of(client: "MLClient", name: str, archived: bool = False) -> list["Data"]:

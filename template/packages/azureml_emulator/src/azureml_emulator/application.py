@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
+
 from azureml_emulator import identity
 from azureml_emulator.answers import Refused
 from azureml_emulator.arm.resource_manager import ResourceManager
@@ -52,6 +54,9 @@ class Emulator:
             return refused.as_json()
         except EmulatorError as error:
             return Refused(400, "EmulatorError", str(error)).as_json()
+        except requests.RequestException:
+            # A connection that a test cuts.
+            raise
         except OSError as error:
             # Such as a full disk.
             return Refused(400, "EmulatorError", f"{error.filename or 'A file'}: {error.strerror or error}").as_json()
