@@ -200,11 +200,29 @@ def test_stack_trace_is_shown_on_request(project, tmp_path):
     assert "HttpResponseError" in done.stderr
 
 
-def test_interrupted_upload_ends_and_names_the_remedy(project, tmp_path):
+# The number of rows in the newest version of the asset that the workspace holds.
+ROWS = """
+from mlops.data.assets import newest_version, read_asset
+from mlops.workspace import connect
+client = connect()
+result = len(read_asset(client, "diabetes-model-data", newest_version(client, "diabetes-model-data")))
+"""
+
+
+def test_interrupted_upload_ends_and_the_next_run_completes_it(project, tmp_path):
     """Without its progress bars the SDK waits forever for a file that could not be uploaded."""
     cut = verb("data", faults=[{"match": "PUT .*blob.*/MLTable", **FAULTS["403"]}])
-    first, second = run(project, tmp_path / "state", cut, verb("data"))
+    first, second, read = run(project, tmp_path / "state", cut, verb("data"), {"python": ROWS})
     assert first.code == 1
     assert "AuthorizationFailed" in first.stderr
-    assert second.code == 1
-    assert "az storage blob delete-batch" in second.stderr
+    assert second.code == 0, second.said
+    assert read.result == 301, read.said
+
+
+def test_upload_that_never_gets_through_names_the_remedy(project, tmp_path):
+    body = "<Error><Code>BlobAlreadyExists</Code><Message>The specified blob already exists.</Message></Error>"
+    headers = {"x-ms-error-code": "BlobAlreadyExists", "Content-Type": "application/xml"}
+    there = {"match": "PUT .*blob.*/MLTable", "status": 409, "text": body, "headers": headers}
+    done = run(project, tmp_path / "state", verb("data", faults=[there]))[0]
+    assert done.code == 1
+    assert "az storage blob delete-batch" in done.stderr
