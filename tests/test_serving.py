@@ -153,15 +153,14 @@ def test_many_rows_get_the_models_own_predictions(ask, project):
 
 def test_features_and_predictions_are_collected_under_one_correlation_id(ask, collected):
     ask(split_form(["one", *ROW], ["two", *ROW[:-1], None]))
-    # Records of earlier requests may arrive later, because each worker sends its own.
-    (outputs,) = (record for record in collected("model_outputs") if record["data"][0]["row_id"] == "one")
-    (inputs,) = (record for record in collected("model_inputs") if record["correlationid"] == outputs["correlationid"])
-    assert outputs["data"] == [
-        {"row_id": "one", "prediction": "Adelie"},
-        {"row_id": "two", "prediction": "Adelie"},
-    ]
-    assert inputs["data"][0] == dict(zip(COLUMNS, ROW, strict=True))
-    assert inputs["data"][1]["sex"] is None
+    rows = {}
+    for outputs in collected("model_outputs"):
+        (inputs,) = (one for one in collected("model_inputs") if one["correlationid"] == outputs["correlationid"])
+        for features, output in zip(inputs["data"], outputs["data"], strict=True):
+            rows[output["row_id"]] = features | output
+    expected = dict(zip(COLUMNS, ROW, strict=True)) | {"prediction": "Adelie"}
+    assert rows["one"] == expected | {"row_id": "one"}
+    assert rows["two"] == expected | {"row_id": "two", "sex": None}
 
 
 # Bad requests
