@@ -66,14 +66,14 @@ def fault(told: dict[str, Any]) -> Fault:
 
 
 def run_verb(arguments: list[str]) -> dict[str, Any]:
-    """Run one verb as the command line does, and return what it said and how it ended."""
+    """Run one verb as the command line does, and return what it printed and how it ended."""
     from mlops import cli
 
-    said, warned = io.StringIO(), io.StringIO()
+    printed, warned = io.StringIO(), io.StringIO()
     sys.argv = ["mlops", *arguments]
     code: Any = 0
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(warned):
-        _console(said)
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(warned):
+        _console(printed)
         try:
             cli.run()
         except SystemExit as ended:
@@ -81,7 +81,7 @@ def run_verb(arguments: list[str]) -> dict[str, Any]:
         except BaseException:
             code = "traceback"
             traceback.print_exc()
-    return {"code": code, "stdout": said.getvalue(), "stderr": warned.getvalue()}
+    return {"code": code, "stdout": printed.getvalue(), "stderr": warned.getvalue()}
 
 
 def run_python(source: str, emulator: Emulator) -> dict[str, Any]:
@@ -94,11 +94,11 @@ def run_python(source: str, emulator: Emulator) -> dict[str, Any]:
     return {"code": 0, "stdout": "", "stderr": "", "result": scope["result"]}
 
 
-def _console(said: io.StringIO) -> None:
+def _console(printed: io.StringIO) -> None:
     """Have the screen's output go where standard output goes now."""
     from mlops.console import console
 
-    console.file = said
+    console.file = printed
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ class Result:
     result: Any = None
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.stdout + self.stderr
 
 

@@ -42,5 +42,5 @@ def assert_published(problems: dict[str, list[str]]) -> None:
     Raises:
         AssertionError: something is wrong with one; the message names who sent it.
     """
-    said = [f"{sender}: {problem}" for sender, found in problems.items() for problem in sorted(set(found))]
-    assert not said, "requests that Azure's published API does not have:\n" + "\n".join(said)
+    all_problems = [f"{sender}: {problem}" for sender, found in problems.items() for problem in sorted(set(found))]
+    assert not all_problems, "requests that Azure's published API does not have:\n" + "\n".join(all_problems)

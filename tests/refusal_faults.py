@@ -61,7 +61,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "unreachable": {"raises": "unreachable"},
 }
 # Parts that an error message must contain, for every command.
-SAID = {
+EXPECTED_WORDS = {
     "401": ["401 ExpiredAuthenticationToken", "az login"],
     "403": ["403 AuthorizationFailed", "AzureML Data Scientist"],
     "403 page": ["403", "Access denied"],
@@ -92,5 +92,5 @@ def problem(name: str, code: Any, stderr: str) -> str | None:
     advice = next((advice for advice in WRONG_ADVICE if advice in stderr), "")
     if advice:
         return f"says {advice}: {stderr}"
-    left_out = [part for part in SAID.get(name, []) if part not in stderr]
+    left_out = [part for part in EXPECTED_WORDS.get(name, []) if part not in stderr]
     return f"does not say {left_out}: {stderr}" if left_out else None

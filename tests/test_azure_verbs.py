@@ -67,7 +67,7 @@ FAILING = {"retrain without labels": 2, "monitor": 2}
 
 
 def test_every_command_ends_as_expected(runs):
-    ended = {name: (result.code, result.said[-600:]) for name, result in runs.items()}
+    ended = {name: (result.code, result.output[-600:]) for name, result in runs.items()}
     wrong = {name: found for name, found in ended.items() if found[0] != FAILING.get(name, 0)}
     assert wrong == {}
 

@@ -127,6 +127,6 @@ def test_every_command_works_with_azurite_as_the_workspaces_storage(program, ren
     account = Workspace().account
     with serving(program, tmp_path, *certificate(tmp_path), account=account) as port:
         results = run(render(workspace_name="mlw-diabetes"), tmp_path / "state", *verbs, azurite=port)
-    assert [(result.code, result.said[-500:]) for result in results if result.code != 0] == []
+    assert [(result.code, result.output[-500:]) for result in results if result.code != 0] == []
     assert "unchanged" in results[1].stdout
     assert results[-1].result > 50

@@ -15,18 +15,18 @@ COLOUR = (
     f"https://{HOST}/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
     "/colours/red?api-version=2023-04-01"
 )
-SAID = "GET workspaces/colours 2023-04-01: there is no resource workspaces/colours"
+EXPECTED = "GET workspaces/colours 2023-04-01: there is no resource workspaces/colours"
 CLEARED = f"import requests; requests.get({COLOUR!r}); emulator.requests.clear()"
 
 
 def test_run_names_the_step_that_sent_an_unknown_request(render, tmp_path):
     steps = {"python": "result = 1"}, {"python": CLEARED}
-    with pytest.raises(AssertionError, match=re.escape(f"step 2, Python: {SAID}")):
+    with pytest.raises(AssertionError, match=re.escape(f"step 2, Python: {EXPECTED}")):
         run(render(), tmp_path / "state", *steps)
 
 
 def test_unknown_request_of_this_process_fails_its_test():
-    with pytest.raises(AssertionError, match=re.escape(SAID)), answering(lambda request: Response(404)):
+    with pytest.raises(AssertionError, match=re.escape(EXPECTED)), answering(lambda request: Response(404)):
         requests.get(COLOUR, timeout=1)
 
 

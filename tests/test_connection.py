@@ -102,7 +102,7 @@ def pattern(kind, url):
 
 def test_client_is_of_the_settings_resource_group(project, tmp_path):
     done = run(project, tmp_path / "state", verb("triage", "retrain", environment=STARTED))[0]
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     addresses = [url for url in done.urls if "management.azure.com" in url]
     assert addresses
     assert all("/resourceGroups/rg-diabetes/" in url for url in addresses)
@@ -145,7 +145,7 @@ def connections(project, tmp_path_factory):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_wrong_connection_is_a_sentence(name, connections):
     done = connections[name]
-    assert done.code == 2, done.said
+    assert done.code == 2, done.output
     assert len(done.stderr.strip().splitlines()) == 1
     assert SETTINGS[name][1] in done.stderr
 
@@ -156,7 +156,7 @@ def test_without_a_login_the_message_names_az_login(project, tmp_path):
     nobody_there = [{"match": r"169\.254\.169\.254|login", "raises": "unreachable"}]
     step = verb("data", environment=nobody, faults=nobody_there)
     done = run(project, tmp_path / "state", step)[0]
-    assert done.code == 2, done.said
+    assert done.code == 2, done.output
     assert "There are no Azure credentials: run `az login`" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -190,7 +190,7 @@ def test_configuration_of_the_studio_is_read(render, tmp_path):
     )
     nothing = dict.fromkeys(("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME"), "")
     done = run(project, tmp_path / "state", verb("triage", "retrain", environment=STARTED | nothing))[0]
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
 
 
 def test_stack_trace_is_shown_on_request(project, tmp_path):
@@ -215,8 +215,8 @@ def test_interrupted_upload_ends_and_the_next_run_completes_it(project, tmp_path
     first, second, read = run(project, tmp_path / "state", cut, verb("data"), {"python": ROWS})
     assert first.code == 1
     assert "AuthorizationFailed" in first.stderr
-    assert second.code == 0, second.said
-    assert read.result == 301, read.said
+    assert second.code == 0, second.output
+    assert read.result == 301, read.output
 
 
 def test_upload_that_never_gets_through_names_the_remedy(project, tmp_path):

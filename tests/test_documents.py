@@ -12,8 +12,8 @@ import pytest
 
 from commands_in import commands, problem, simple
 from projects import ROOT, mlops
-from relations.documents import markdown_of
 from test_bootstrap import azure_cli
+from variants.relations.documents import markdown_of
 
 VARIANTS = {
     "default": {},

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projects import questionnaire, questions
-from validators.text import UNRENDERED
 from variants.proof import Proof
 from variants.renderer import Renderer
 from variants.snippets import environment
+from variants.validators.text import UNRENDERED
 
 EXAMPLES = 30
 ANY = st.text(max_size=60)

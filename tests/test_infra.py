@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bicep_values import parse
-from validators.bicep import deploys
+from variants.validators.bicep import deploys
 
 TEMPLATE_INFRA = Path(__file__).parents[1] / "template" / "infra"
 

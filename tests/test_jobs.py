@@ -150,7 +150,7 @@ def trained(results):
 
 
 def test_training_on_azure_shows_the_same_steps_as_the_laptop(trained):
-    assert trained.code == 0, trained.said
+    assert trained.code == 0, trained.output
     shown = [line.split()[:2] for line in trained.stdout.splitlines()[:4]]
     assert shown == [["✓", "split"], ["✓", "train"], ["✓", "evaluate"], ["✓", "register"]]
     assert "PROMOTE: registered diabetes-model version 1" in trained.stdout

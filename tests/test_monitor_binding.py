@@ -92,7 +92,7 @@ def bound(render, tmp_path_factory):
     def bind(variant):
         project, state = render(**VARIANTS[variant]), tmp_path_factory.mktemp("azure") / "state"
         results = run(project, state, {"python": DEPLOYED + BIND}, {"python": PREPARE + BIND})
-        assert [result.said for result in results if result.code != 0] == []
+        assert [result.output for result in results if result.code != 0] == []
         return results
 
     return {variant: bind(variant) for variant in VARIANTS}

@@ -104,7 +104,7 @@ def polls(project, tmp_path):
 
 
 def outcomes(result):
-    assert result.code == 0, result.said
+    assert result.code == 0, result.output
     return [line.split(": ")[1] for line in result.stdout.splitlines()]
 
 
@@ -207,7 +207,7 @@ def test_a_poll_that_github_did_not_accept_is_repeated(polls):
     found, sent = polls(setup("version(1)"), None, None, outages=[503])
     assert found[0].code == 1
     assert "GitHub refused the model-registered event with status 503." in found[0].stderr
-    assert GITHUB_TOKEN not in found[0].said
+    assert GITHUB_TOKEN not in found[0].output
     assert outcomes(found[1]) == ["DEPLOY"]
     assert len(sent) == 1
 
@@ -226,8 +226,8 @@ def test_an_error_of_azure_ends_with_a_sentence_and_sends_nothing(polls):
             environment = {"GITHUB_API_URL": github.url, "GITHUB_TOKEN": GITHUB_TOKEN}
             fault = {"match": match, "status": 403, "json": refusal}
             (done,) = run(polls.project, polls.state, verb("poll", environment=environment, faults=[fault]))
-        assert (done.code, github.dispatches) == (1, []), done.said
-        assert "Traceback" not in done.said
+        assert (done.code, github.dispatches) == (1, []), done.output
+        assert "Traceback" not in done.output
 
 
 # --- recorded dispatches

@@ -39,7 +39,7 @@ def steps(render, tmp_path_factory):
 
 
 def test_reference_is_registered_by_its_path_in_the_datastore(steps):
-    assert steps[0].code == 0, steps[0].said
+    assert steps[0].code == 0, steps[0].output
     (properties,) = steps[0].result
     assert properties["dataType"] == "mltable"
     found = DATASTORE.fullmatch(properties["dataUri"])
@@ -48,5 +48,5 @@ def test_reference_is_registered_by_its_path_in_the_datastore(steps):
 
 
 def test_rows_that_the_job_wrote_are_read_as_the_reference(steps):
-    assert steps[1].code == 0, steps[1].said
+    assert steps[1].code == 0, steps[1].output
     assert steps[1].result == [41.0, 52.0]

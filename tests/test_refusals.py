@@ -194,7 +194,7 @@ def assert_sentence(text):
 
 
 # Status, body, and parts of the sentence: reason, remedy, Azure's code.
-SAID = {
+EXPECTED_WORDS = {
     "right on the workspace": (
         403,
         unauthorized("Microsoft.MachineLearningServices/workspaces/jobs/read", f"{SCOPE}/jobs/retrain-1"),
@@ -318,9 +318,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", EXPECTED_WORDS)
 def test_refusal_is_a_sentence_with_a_remedy(name):
-    status, text, parts = SAID[name]
+    status, text, parts = EXPECTED_WORDS[name]
     said = explained(raised(get_job, status, text, **({"Retry-After": "17"} if status == 429 else {})))
     assert isinstance(said, RunFailedError)
     assert_sentence(str(said))

@@ -3,7 +3,7 @@
 import pytest
 
 from projects import questionnaire
-from relations import RELATIONS
+from variants.relations import RELATIONS
 from variants.renderer import Renderer
 
 PIPELINE = "pipelines/ci_pipeline.yml"

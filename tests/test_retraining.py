@@ -92,7 +92,7 @@ def with_data(project, tmp_path_factory):
     """Return an emulated workspace after `mlops data`."""
     state = tmp_path_factory.mktemp("azure") / "state"
     (built,) = run(project, state, verb("data"))
-    assert built.code == 0, built.said
+    assert built.code == 0, built.output
     return state
 
 
@@ -104,7 +104,7 @@ def state(with_data, tmp_path):
 def prepared(project, state, *steps) -> dict:
     """Retrain after these steps and return the result."""
     results = run(project, state, *steps, {"python": PREPARED})
-    assert [result.code for result in results] == [0] * len(results), [result.said for result in results]
+    assert [result.code for result in results] == [0] * len(results), [result.output for result in results]
     return results[-1].result | {"sent": results[0].result, "stderr": results[-1].stderr}
 
 
@@ -166,7 +166,7 @@ REFUSALS = {
 def test_any_answer_of_the_storage_ends_with_one_sentence(project, state):
     refused = [verb("retrain", faults=[{"match": r"blob\.core", **fault}]) for fault in REFUSALS.values()]
     for done, case in zip(run(project, state, *refused), REFUSALS, strict=True):
-        assert done.code == 1, (case, done.said)
+        assert done.code == 1, (case, done.output)
         assert done.stderr.startswith("mlops: "), case
         assert done.stderr.count("\n") == 1, (case, done.stderr)
         assert "No new labels" not in done.stderr, case

@@ -74,7 +74,7 @@ def trained(render, tmp_path_factory):
     text = deployment.read_text(encoding="utf-8")
     deployment.write_text(text.replace("request_timeout_ms: 10000", "request_timeout_ms: 1000"), encoding="utf-8")
     for result in run(project, state, verb("data"), verb("train"), python(REGISTER)):
-        assert result.code == 0, result.said
+        assert result.code == 0, result.output
     return project, state
 
 
@@ -124,7 +124,7 @@ def unfit(trained, tmp_path_factory):
             python(LOOK),
         ]
     first, _, *found = play(trained, tmp_path_factory, *steps)
-    assert first.code == 0, first.said
+    assert first.code == 0, first.output
     return {name: (found[3 * place + 1], found[3 * place + 2].result) for place, name in enumerate(UNFIT)}
 
 
@@ -132,9 +132,9 @@ def unfit(trained, tmp_path_factory):
 def test_unfit_deployment_is_rolled_back(unfit, name):
     done, after = unfit[name]
     version = str(list(UNFIT).index(name) + 2)
-    assert done.code == 1, done.said
+    assert done.code == 1, done.output
     assert "ROLLED_BACK" in done.stdout
-    assert UNFIT[name][1] in " ".join(done.said.split())
+    assert UNFIT[name][1] in " ".join(done.output.split())
     assert after["traffic"] == {OLD: 100}
     assert after["deployments"] == [OLD]
     assert after["tags"][version] == "failed"
@@ -181,8 +181,8 @@ def refused(trained, tmp_path_factory):
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refusal_is_a_sentence_and_not_a_fault_of_the_model(refused, name):
     done, after = refused[name]
-    assert done.code == 1, done.said
-    assert "Traceback" not in done.said
+    assert done.code == 1, done.output
+    assert "Traceback" not in done.output
     assert done.stderr.splitlines()[-1].startswith("mlops: ")
     assert after["traffic"] == {OLD: 100}
     assert after["tags"] == {"1": "deployed"}
@@ -191,7 +191,7 @@ def test_refusal_is_a_sentence_and_not_a_fault_of_the_model(refused, name):
 
 def test_rollout_that_was_refused_succeeds_when_it_is_run_again(refused):
     done, after = refused["nothing"]
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert (after["traffic"], after["deployments"]) == ({"model-2": 100}, ["model-2"])
     assert after["tags"] == {"1": "deployed", "2": "deployed"}
 
@@ -230,7 +230,7 @@ def test_connection_that_is_cut_while_the_traffic_is_shared_leaves_nothing_share
         python("result = emulator.arm.left"),
     )
     assert left.result == 0
-    assert done.code == 1, done.said
+    assert done.code == 1, done.output
     assert (after.result["traffic"], after.result["deployments"]) == ({OLD: 100}, [OLD])
     assert after.result["tags"] == {"1": "deployed"}
 
@@ -279,8 +279,8 @@ def test_callers_decide_while_the_new_deployment_has_its_share(watched, name):
     done, after = watched[name]
     *_, code, said = WATCHED[name]
     version = str(list(WATCHED).index(name) + 2)
-    assert (done.code, after["tags"][version]) == (code, "failed" if code else "deployed"), done.said
-    assert said in " ".join(done.said.split())
+    assert (done.code, after["tags"][version]) == (code, "failed" if code else "deployed"), done.output
+    assert said in " ".join(done.output.split())
     assert len(after["deployments"]) == 1
     assert after["traffic"] == {after["deployments"][0]: 100}
     assert (after["deployments"][0] == f"model-{version}") is (code == 0)
@@ -327,10 +327,10 @@ def killed(trained, tmp_path_factory):
 def test_killed_rollout_resumes(killed, name):
     end, between, again, after = killed[name]
     version = str(list(KILLED).index(name) + 2)
-    assert (end.code, "Killed" in end.stderr) == ("traceback", True), end.said
+    assert (end.code, "Killed" in end.stderr) == ("traceback", True), end.output
     assert sum(between.result["traffic"].values()) == 100
     assert between.result["traffic"].keys() <= set(between.result["deployments"])
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     assert (after.result["traffic"], after.result["deployments"]) == ({f"model-{version}": 100}, [f"model-{version}"])
     assert after.result["tags"][version] == "deployed"
 
@@ -347,7 +347,7 @@ def test_version_with_all_traffic_is_neither_probed_nor_tagged_failed(trained, t
     assert halfway.code == 1
     assert "has all traffic, but an old one could not be deleted" in halfway.stderr
     assert before.result["deployments"] == [OLD, "model-2"]
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert (after.result["traffic"], after.result["deployments"]) == ({"model-2": 100}, ["model-2"])
     assert after.result["tags"]["2"] == "deployed"
     assert after.result["requests"] == []
@@ -403,18 +403,18 @@ def invoked(trained, tmp_path_factory):
 @pytest.mark.parametrize("name", INVOKED)
 def test_invoke_reports_the_endpoints_error(invoked, name):
     _, code, said = INVOKED[name]
-    assert invoked[name].code == code, invoked[name].said
-    assert said in " ".join(invoked[name].said.split())
+    assert invoked[name].code == code, invoked[name].output
+    assert said in " ".join(invoked[name].output.split())
 
 
 def test_missing_endpoint_is_reported(invoked):
     done = invoked["before"]
-    assert (done.code, "yet: run `mlops deploy` first." in done.stderr) == (2, True), done.said
+    assert (done.code, "yet: run `mlops deploy` first." in done.stderr) == (2, True), done.output
 
 
 def test_scoring_sends_one_request(invoked):
     """Not four, three of which go to Resource Manager: address and key are read once."""
-    assert invoked["first"].code == 0, invoked["first"].said
+    assert invoked["first"].code == 0, invoked["first"].output
     # The smoke test and six probes.
     assert invoked["looked"].result["requests"] == [[OLD, 200]] * 7
     assert invoked["first"].requests.count("POST WS/onlineEndpoints/*/listKeys") == 1
@@ -425,5 +425,5 @@ def test_scoring_sends_one_request(invoked):
 @pytest.mark.parametrize("name", NOT_FOUND)
 def test_only_azures_own_not_found_means_a_missing_version(invoked, name):
     for done in invoked[name]:
-        assert done.code == NOT_FOUND[name][1], done.said
+        assert done.code == NOT_FOUND[name][1], done.output
         assert ("There is no model" in done.stderr) is (done.code == 2)

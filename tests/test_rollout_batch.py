@@ -86,12 +86,12 @@ def rolled_out(render, tmp_path_factory):
     }
     results = run(project, state, *steps.values())
     found = dict(zip(steps, results, strict=True))
-    assert found["train"].code == 0, found["train"].said
+    assert found["train"].code == 0, found["train"].output
     return found
 
 
 def test_first_version_becomes_the_default(rolled_out):
-    assert rolled_out["first"].code == 0, rolled_out["first"].said
+    assert rolled_out["first"].code == 0, rolled_out["first"].output
     assert rolled_out["after first"].result == {
         "online": [{OLD: 100}, [OLD]],
         "default": OLD,
@@ -103,19 +103,19 @@ def test_first_version_becomes_the_default(rolled_out):
 
 def test_sdk_does_not_keep_the_deployments_name_for_later_requests(rolled_out):
     assert "azureml-model-deployment" not in rolled_out["pinned"].result
-    assert rolled_out["score"].code == 0, rolled_out["score"].said
+    assert rolled_out["score"].code == 0, rolled_out["score"].output
 
 
 def test_rows_are_read_from_the_path_that_the_service_uses(rolled_out):
-    assert rolled_out["second"].code == 0, rolled_out["second"].said
+    assert rolled_out["second"].code == 0, rolled_out["second"].output
     assert rolled_out["after second"].result["default"] == "model-2"
     assert rolled_out["after second"].result["deployments"] == ["model-2"]
 
 
 def test_missing_rows_are_a_reason_without_a_stack_trace(rolled_out):
     done = rolled_out["nothing written"]
-    assert done.code == 1, done.said
-    assert "scored a sample, but wrote no rows to azureml://datastores/" in " ".join(done.said.split())
+    assert done.code == 1, done.output
+    assert "scored a sample, but wrote no rows to azureml://datastores/" in " ".join(done.output.split())
     after = rolled_out["after nothing"].result
     assert (after["default"], after["deployments"], after["tags"]["3"]) == ("model-2", ["model-2"], "failed")
 
@@ -123,7 +123,7 @@ def test_missing_rows_are_a_reason_without_a_stack_trace(rolled_out):
 def test_failed_job_is_the_models_fault_and_a_cancelled_one_is_not(rolled_out):
     tags = rolled_out["after refusals"].result["tags"]
     assert (rolled_out["failed job"].code, rolled_out["cancelled job"].code) == (1, 1)
-    assert "it did not score a sample: " in " ".join(rolled_out["failed job"].said.split())
+    assert "it did not score a sample: " in " ".join(rolled_out["failed job"].output.split())
     assert "cancelled" in rolled_out["cancelled job"].stderr
     assert (tags["4"], tags.get("5")) == ("failed", None)
 
@@ -133,7 +133,7 @@ def test_failed_job_is_the_models_fault_and_a_cancelled_one_is_not(rolled_out):
 )
 def test_refusal_does_not_change_the_default_or_the_version(rolled_out, name):
     done, after = rolled_out[name], rolled_out["after refusals"].result
-    assert done.code == 1, done.said
+    assert done.code == 1, done.output
     assert done.stderr.splitlines()[-1].startswith("mlops: ")
     assert (after["default"], after["deployments"], after["tags"].get("6")) == ("model-2", ["model-2"], None)
 

@@ -344,13 +344,13 @@ def decisions(render, tmp_path_factory):
 )
 def test_triage_reads_the_retraining_by_name_and_ignores_jobs_that_the_sdk_cannot_read(decisions, state, said):
     result = decisions[state]
-    assert result.code == 0, result.said
+    assert result.code == 0, result.output
     assert re.match(said, result.stdout), result.stdout
 
 
 @pytest.mark.parametrize("state", ["forbidden", "no group"])
 def test_an_error_of_azure_does_not_mean_that_no_retraining_exists(decisions, state):
     result = decisions[state]
-    assert result.code == 1, result.said
+    assert result.code == 1, result.output
     assert "RETRAIN" not in result.stdout
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from projects import contents
-from validators import VALIDATORS, problems
+from variants.validators import VALIDATORS, problems
 
 ANSWERS = {"dataset": "penguins", "monitor_type": "advanced", "trigger": "function", "compute_target": "cluster"}
 ANSWERS |= {"endpoint_type": "online_and_batch"}

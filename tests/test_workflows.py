@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from projects import ROOT
-from validators import problems
+from variants.validators import problems
 
 OWN = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / ".github" / "workflows").iterdir())]
 

@@ -4,8 +4,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relations import RELATIONS, Relation
-from validators import problems
+from variants.relations import RELATIONS, Relation
+from variants.validators import problems
 
 
 @dataclass

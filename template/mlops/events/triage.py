@@ -170,8 +170,8 @@ def _retrain(cause: str, reason: str, project: Project, known: WorkspaceState) -
     tried = {name: known.retrainings[name] for name in names if name in known.retrainings}
     for name, retraining in tried.items():
         if retraining.counts:
-            said = f"{reason} Its retraining {name} has been started before and is {retraining.status}."
-            return Decision(Outcome.ALREADY_HANDLED, said, name)
+            explanation = f"{reason} Its retraining {name} has been started before and is {retraining.status}."
+            return Decision(Outcome.ALREADY_HANDLED, explanation, name)
     if len(tried) == len(names):
         last = f"{', '.join(tried)} all ended without a result: fix the cause, then start the workflow by hand"
         return Decision(Outcome.ALREADY_HANDLED, f"{reason} Its retraining was tried {len(tried)} times, and {last}.")

@@ -64,12 +64,12 @@ def ending(last: Progress) -> str:
     """Return a message about a job that did not complete."""
     steps = ", ".join(f"'{step.name}'" for step in last.steps if step.status == last.status)
     at = f" at the step {steps}" if steps and last.status != "Paused" else ""
-    said = {
+    usual = {
         "Failed": f"The job {last.name} failed{at}.",
         "Canceled": f"The job {last.name} was cancelled{at}: by a person, or because its time limit was reached.",
         "NotResponding": f"The job {last.name} does not respond{at}: its machine has stopped reporting.",
     }.get(last.status, f"The job {last.name} ended as {last.status}{at}.")
-    return " ".join(filter(None, (last.reason or said, f"Look at {last.link}" if last.link else "")))
+    return " ".join(filter(None, (last.reason or usual, f"Look at {last.link}" if last.link else "")))
 
 
 def wait(seconds: float) -> None:

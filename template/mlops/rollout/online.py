@@ -151,7 +151,7 @@ def serving(deployments: list[Any], traffic: Mapping[str, Any]) -> Serving:
     state = {str(known.name): str(known.provisioning_state or "").lower() for known in deployments}
     called = {name.lower(): name for name in state}
     shares = {called.get(name.lower(), name): int(share or 0) for name, share in traffic.items()}
-    names = frozenset(name for name, said in state.items() if said != DELETING or shares.get(name))
+    names = frozenset(name for name, provisioning in state.items() if provisioning != DELETING or shares.get(name))
     return Serving(names, frozenset(name for name in names if state[name] in BROKEN), shares)
 
 

@@ -240,19 +240,21 @@ def bring_up(begin: Callable[[], Any]) -> None:
     try:
         poller.result()
     except Exception as error:
-        said = str(getattr(getattr(error, "error", None), "message", None) or getattr(error, "message", None) or error)
-        if getattr(error, "status_code", None) not in ENDED_BADLY or not _is_of_the_model(error, said):
+        message = str(
+            getattr(getattr(error, "error", None), "message", None) or getattr(error, "message", None) or error
+        )
+        if getattr(error, "status_code", None) not in ENDED_BADLY or not _is_of_the_model(error, message):
             raise
-        raise NotFitError(f"it did not start: {said}") from error
+        raise NotFitError(f"it did not start: {message}") from error
 
 
-def _is_of_the_model(error: Exception, said: str) -> bool:
+def _is_of_the_model(error: Exception, message: str) -> bool:
     """Return whether a failed start is the fault of the deployment itself: its script, environment or model."""
     code = ""
     with suppress(Exception):
         code = code_of(error).lower()
     # The lines after the first are a log, which may contain any word.
-    first_line = said.partition("\n")[0].lower()
+    first_line = message.partition("\n")[0].lower()
     return not any(word in code for word in NOT_THE_MODEL) and not any(
         word in first_line for word in NOT_THE_MODEL_EITHER
     )

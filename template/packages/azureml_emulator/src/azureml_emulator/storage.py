@@ -156,16 +156,18 @@ class BlobStorage:
             "x-ms-request-server-encrypted": "true",
         }
         notes = self._notes(folder, name)
-        said = json.loads(notes.read_text()) if notes.exists() else {}
-        return facts | {f"x-ms-meta-{key}": value for key, value in said.items()}
+        metadata = json.loads(notes.read_text()) if notes.exists() else {}
+        return facts | {f"x-ms-meta-{key}": value for key, value in metadata.items()}
 
     def _set_metadata(self, folder: Path, name: str, request: Request) -> None:
         headers = {key.lower(): value for key, value in request.headers.items()}
-        said = {key.removeprefix("x-ms-meta-"): value for key, value in headers.items() if key.startswith("x-ms-meta-")}
+        metadata = {
+            key.removeprefix("x-ms-meta-"): value for key, value in headers.items() if key.startswith("x-ms-meta-")
+        }
         notes = self._notes(folder, name)
-        if said:
+        if metadata:
             notes.parent.mkdir(parents=True, exist_ok=True)
-            notes.write_text(json.dumps(said))
+            notes.write_text(json.dumps(metadata))
         else:
             notes.unlink(missing_ok=True)
 

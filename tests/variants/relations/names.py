@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops.data.batch_scoring import SCORED
-from relations.relation import Files, parsed, relation, under
+from variants.relations.relation import Files, parsed, relation, under
 
 # From learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules; Azure ML's rules for its assets.
 RULES = {
@@ -79,35 +79,35 @@ def _parameters(files: Files) -> dict[str, dict[str, Any]]:
 def files_agree_on_names(files: Files, names: frozenset[str]) -> list[str]:
     project = parsed(files["infra/project.yml"])
     model, prefix, azure = project["model_name"], project["signal_prefix"], project["azure"]
-    said: list[tuple[str, Any, Any]] = []  # the place of a name, its value there, its value elsewhere
+    compared: list[tuple[str, Any, Any]] = []  # the place of a name, its value there, its value elsewhere
     for path, content in under(files, "pipelines/").items():
-        said.append((f"{path}: inputs.model_name", content["inputs"]["model_name"], model))
-        said.append((f"{path}: inputs.data", content["inputs"]["data"]["path"], f"azureml:{model}-data@latest"))
-        said.append((f"{path}: experiment_name", content["experiment_name"], f"{model}-training"))
+        compared.append((f"{path}: inputs.model_name", content["inputs"]["model_name"], model))
+        compared.append((f"{path}: inputs.data", content["inputs"]["data"]["path"], f"azureml:{model}-data@latest"))
+        compared.append((f"{path}: experiment_name", content["experiment_name"], f"{model}-training"))
     for path, content in under(files, "resources/data/").items():
-        said.append((f"{path}: name", content["name"], f"{model}-{DATA.get(path.rpartition('/')[2])}"))
+        compared.append((f"{path}: name", content["name"], f"{model}-{DATA.get(path.rpartition('/')[2])}"))
     for kind in ("online", "batch"):
         endpoints = [content["name"] for content in under(files, f"endpoints/{kind}/endpoint/").values()]
         for path, content in under(files, f"endpoints/{kind}/deployment/").items():
-            said.append((f"{path}: endpoint_name", [content["endpoint_name"]], endpoints))
-            said.append((f"{path}: model", content["model"], f"azureml:{model}@latest"))
-            said.append((f"{path}: name", content["name"], "model-1"))
+            compared.append((f"{path}: endpoint_name", [content["endpoint_name"]], endpoints))
+            compared.append((f"{path}: model", content["model"], f"azureml:{model}@latest"))
+            compared.append((f"{path}: name", content["name"], "model-1"))
         for path, content in under(files, f"endpoints/{kind}/monitor/").items():
             target = content["create_monitor"]["monitoring_target"]
             ids = {"endpoint_deployment_id": f"azureml:{endpoints[0]}:model-1", "model_id": f"azureml:{model}:1"}
-            said += [(f"{path}: {key}", target[key], value) for key, value in ids.items() if key in target]
-            said.append((f"{path}: monitoring_target", len(target.keys() & ids.keys()), 1))
+            compared += [(f"{path}: {key}", target[key], value) for key, value in ids.items() if key in target]
+            compared.append((f"{path}: monitoring_target", len(target.keys() & ids.keys()), 1))
             for signal in content["create_monitor"]["monitoring_signals"]:
-                said.append((f"{path}: signal {signal}", signal[: len(prefix)], prefix))
-            said += [(f"{path}: path", scored, f"{SCORED}/{endpoints[0]}") for scored in _scored(content)]
+                compared.append((f"{path}: signal {signal}", signal[: len(prefix)], prefix))
+            compared += [(f"{path}: path", scored, f"{SCORED}/{endpoints[0]}") for scored in _scored(content)]
     for path, content in files.items():
         if path.endswith("event-filters.json"):
             filters = json.loads(content)
-            said.append(
+            compared.append(
                 (f"{path}: subjectBeginsWith", filters["modelRegistered"]["subjectBeginsWith"], f"models/{model}:")
             )
             values = [value for of in filters["driftDetected"]["advancedFilters"] for value in of["values"]]
-            said.append((f"{path}: values", prefix in values, True))
+            compared.append((f"{path}: values", prefix in values, True))
     expected = {
         "workspaceName": azure["workspace_name"],
         "vaultName": azure["vault"],
@@ -117,12 +117,12 @@ def files_agree_on_names(files: Files, names: frozenset[str]) -> list[str]:
     }
     clusters = [content["name"] for content in under(files, "resources/compute/").values()]
     for path, values in _parameters(files).items():
-        said += [(f"{path}: {name}", values[name], expected[name]) for name in values.keys() & expected.keys()]
+        compared += [(f"{path}: {name}", values[name], expected[name]) for name in values.keys() & expected.keys()]
         if "clusterName" in values and clusters:
-            said.append((f"{path}: clusterName", [values["clusterName"]], clusters))
+            compared.append((f"{path}: clusterName", [values["clusterName"]], clusters))
     stores = {values["storageName"] for values in _parameters(files).values()}
-    said.append(("infra/main.parameters.json: storageName", len(stores), 1))
-    return [f"{where} is {here!r}, elsewhere {there!r}" for where, here, there in said if here != there]
+    compared.append(("infra/main.parameters.json: storageName", len(stores), 1))
+    return [f"{where} is {here!r}, elsewhere {there!r}" for where, here, there in compared if here != there]
 
 
 def _scored(monitor: dict[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ PUBLISHED = re.compile(
     r"mcr\.microsoft\.com/devcontainers/python:1-3\.1[12]-bookworm"
     r"|ghcr\.io/devcontainers/features/(azure-cli|github-cli|java):1"
 )
-DEVCONTAINER = Path(__file__).parents[1] / "reference" / "devcontainer.schema.json"
+DEVCONTAINER = Path(__file__).parents[2] / "reference" / "devcontainer.schema.json"
 
 
 def _each(read: Callable[[str], Any], *refusals: type[Exception]) -> Callable[[Path, list[str]], list[str]]:
@@ -73,8 +73,8 @@ def is_gitattributes(project: Path, paths: list[str]) -> list[str]:
             subprocess.run(["git", "init", "-q", folder], check=True)
             shutil.copy(project / path, Path(folder) / ".gitattributes")
             asked = ["git", "-C", folder, "check-attr", "--all", "--", "README.md"]
-            said = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
-        found += [f"{path}: {line}" for line in said.splitlines()]
+            warnings = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+        found += [f"{path}: {line}" for line in warnings.splitlines()]
     return found
 
 

@@ -5,8 +5,8 @@ import re
 from functools import cache
 from typing import Any
 
-from relations.relation import Files, beside, parsed, relation, under
-from validators.said import SIZE
+from variants.relations.relation import Files, beside, parsed, relation, under
+from variants.validators.required_keys import SIZE
 
 BINDING = re.compile(r"\$\{\{(?P<path>[\w.]+)\}\}")
 USED = re.compile(r"\$\{\{(inputs|outputs)\.(\w+)\}\}")

@@ -4,7 +4,7 @@ import re
 import sys
 import tomllib
 
-from relations.relation import Files, imported, parsed, relation
+from variants.relations.relation import Files, imported, parsed, relation
 
 # Packages with a different import name; Spark includes its own Python package.
 BROUGHT_BY = {

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from commands_in import mlops_problem
-from relations.relation import Files, beside, parsed, relation
-from validators.markdown import anchors, links
+from variants.relations.relation import Files, beside, parsed, relation
+from variants.validators.markdown import anchors, links
 
 # A code span that is a path: a folder, a file in a folder, or a file in the project's folder.
 PATH = re.compile(r"`([\w.-]+(?:/[\w.*-]+)*/|[\w.-]+(?:/[\w.-]+)+\.\w+|[\w-]+\.(?:toml|ini|md))`")

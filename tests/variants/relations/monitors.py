@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from relations.relation import Files, parsed, relation, under
+from variants.relations.relation import Files, parsed, relation, under
 
 # The signals of each monitor file.
 SIGNALS = {

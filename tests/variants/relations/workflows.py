@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from mlops.events.triage import Outcome
-from relations.relation import Files, parsed, relation
+from variants.relations.relation import Files, parsed, relation
 
 FROM_GITHUB = re.compile(r"\b(?:vars|secrets)\.(\w+)")
 OF_A_JOB = re.compile(r"\bneeds\.([\w-]+)\.outputs\.([\w-]+)")

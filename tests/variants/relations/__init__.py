@@ -1,7 +1,7 @@
 """Checks that the files of a project agree with each other, in every variant."""
 
-from relations import assets, bridge, documents, environments, monitors, names, pipelines, python, workflows
-from relations.relation import Relation
+from variants.relations import assets, bridge, documents, environments, monitors, names, pipelines, python, workflows
+from variants.relations.relation import Relation
 
 RELATIONS: tuple[Relation, ...] = (
     *assets.RELATIONS,

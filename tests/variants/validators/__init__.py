@@ -8,14 +8,25 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from validators import azure_ml, bicep, configuration, markdown, notebooks, python, readers, said, text, workflows
+from variants.validators import (
+    azure_ml,
+    bicep,
+    configuration,
+    markdown,
+    notebooks,
+    python,
+    readers,
+    required_keys,
+    text,
+    workflows,
+)
 
 Validator = Callable[[Path, list[str]], list[str]]
 
 # All validators of a file, by its path. Every file is checked as text, and by at least one other validator.
 VALIDATORS: dict[str, list[Validator]] = {
     "*": [text.is_clean, text.has_a_portable_name],
-    "*.yml": [text.is_tidy_yaml, azure_ml.is_accepted, said.is_said],
+    "*.yml": [text.is_tidy_yaml, azure_ml.is_accepted, required_keys.are_present],
     "*.yaml": [text.is_tidy_yaml],
     "*.json": [configuration.is_json],
     "*.toml": [configuration.is_toml],

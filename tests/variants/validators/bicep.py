@@ -7,7 +7,7 @@ from typing import Any
 from lark.exceptions import LarkError
 
 from bicep_check import check
-from validators.bicep_said import unsaid
+from variants.validators.bicep_required import missing
 
 # Parameters that `mlops provision` adds to the parameter files.
 ADDED = {"budgetStart": "2026-11-01", "githubPrincipalId": "00000000-0000-0000-0000-000000000001"}
@@ -23,7 +23,7 @@ def deploys(project: Path, paths: list[str]) -> list[str]:
             extra = {"withSubscriptions": True} if main.parent.name == "function" else {}
             found += check(main, given["bridge"] | extra)
         files = sorted(infra.rglob("*.bicep"))
-        found += [f"{path.relative_to(infra)}: {what}" for path in files for what in unsaid(path.read_text("utf-8"))]
+        found += [f"{path.relative_to(infra)}: {what}" for path in files for what in missing(path.read_text("utf-8"))]
     except (LarkError, json.JSONDecodeError, FileNotFoundError, KeyError, TypeError) as error:
         found = [f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"]
     return [f"{paths[0]}: {what}" for what in found]

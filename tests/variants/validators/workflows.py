@@ -11,7 +11,7 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 from ruamel.yaml import YAML, YAMLError
 
-from validators.workflow_rules import broken_rules, whole_values
+from variants.validators.workflow_rules import broken_rules, whole_values
 
 # GitHub runs a step's script with `bash -e`.
 SHELLCHECK = ["--shell=bash", "--format=json", "-"]

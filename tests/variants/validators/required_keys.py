@@ -18,7 +18,7 @@ PATH = (
 PROBE = ["initial_delay", "period", "timeout", "success_threshold", "failure_threshold"]
 
 # By schema: the required keys of each file, and their allowed values; slashes separate nested mappings.
-SAID: dict[str, dict[str, str]] = {
+REQUIRED: dict[str, dict[str, str]] = {
     "managedOnlineDeployment": {
         "model": ".+",
         "environment": ".+",
@@ -101,14 +101,14 @@ SAID: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-def is_said(project: Path, paths: list[str]) -> list[str]:
+def are_present(project: Path, paths: list[str]) -> list[str]:
     """Every required key of a file of this kind is present and has an allowed value."""
     found = []
     for path in paths:
         content = yaml.safe_load((project / path).read_text(encoding="utf-8"))
         schema = re.fullmatch(r".*/(\w+)\.schema\.json", str(content.get("$schema", "")))
         if schema:
-            found += [f"{path}: {what}" for what in _unsaid(content, SAID.get(schema[1], {}))]
+            found += [f"{path}: {what}" for what in _missing(content, REQUIRED.get(schema[1], {}))]
             found += [f"{path}: {key} must be a string: put it in quotes" for key in _unquoted(content)]
     return found
 
@@ -119,7 +119,7 @@ def _unquoted(content: dict[str, Any]) -> Iterator[str]:
     return (key for key, value in texts.items() if value is not None and not isinstance(value, str))
 
 
-def _unsaid(content: dict[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:
+def _missing(content: dict[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:
     for key, pattern in wanted.items():
         value = _inside(content, key.split("/"))
         if value is None:

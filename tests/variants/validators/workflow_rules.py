@@ -41,10 +41,10 @@ def broken_rules(workflow: dict[str, Any]) -> Iterator[str]:
     for entry in (workflow.get("on") or {}).get("schedule") or []:
         if not _is_cron(entry["cron"]):
             yield f"{entry['cron']!r} is not a cron expression"
-    for name, said in (((workflow.get("on") or {}).get("workflow_dispatch") or {}).get("inputs") or {}).items():
+    for name, keys in (((workflow.get("on") or {}).get("workflow_dispatch") or {}).get("inputs") or {}).items():
         # GitHub's schema accepts any key, but GitHub only these.
-        yield from (f"input {name} must not have {key}" for key in sorted(said.keys() - OF_AN_INPUT))
-        yield from (f"input {name} has no {key}" for key in ("description", "type") if key not in said)
+        yield from (f"input {name} must not have {key}" for key in sorted(keys.keys() - OF_AN_INPUT))
+        yield from (f"input {name} has no {key}" for key in ("description", "type") if key not in keys)
     for text in _expressions(workflow):
         yield from (f"${{{{{text}}}}}: {what}" for what in _unknown_names(text, workflow))
     for name, job in workflow.get("jobs", {}).items():

@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from relations.relation import Files, imported, parsed, relation
+from variants.relations.relation import Files, imported, parsed, relation
 
 # The folders of the project's packages, by top-level name.
 PACKAGES = {

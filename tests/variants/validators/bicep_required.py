@@ -11,7 +11,7 @@ SOME = object()
 ROLE = {"scope": SOME, "properties/principalType": SOME}
 
 # By resource type: the required properties of each resource, and their values; slashes separate nested objects.
-SAID: dict[str, dict[str, Any]] = {
+REQUIRED: dict[str, dict[str, Any]] = {
     "Microsoft.Authorization/roleAssignments": ROLE,
     "Microsoft.Consumption/budgets": {
         f"properties/notifications/{name}/{key}": value
@@ -114,12 +114,12 @@ GUID_LENGTH = 36
 
 
 @cache
-def unsaid(text: str) -> tuple[str, ...]:
+def missing(text: str) -> tuple[str, ...]:
     """Return the missing or different settings of a Bicep file."""
-    return tuple(_unsaid(parse(text)))
+    return tuple(_missing(parse(text)))
 
 
-def _unsaid(content: dict[str, Any]) -> Iterator[str]:
+def _missing(content: dict[str, Any]) -> Iterator[str]:
     for name, resource in content.get("resources", {}).items():
         body = _body(resource["config"])
         if "name" not in body:
@@ -127,7 +127,7 @@ def _unsaid(content: dict[str, Any]) -> Iterator[str]:
         if resource["type"].count("/") > 1 and "parent" not in body:
             yield f"{name}: it has no parent"
         if not resource["existing"]:
-            yield from (f"{name}: {what}" for what in _wrong(body, SAID.get(resource["type"], {})))
+            yield from (f"{name}: {what}" for what in _wrong(body, REQUIRED.get(resource["type"], {})))
     for name, parameter in content.get("parameters", {}).items():
         # The address of a Logic App is sufficient to call it.
         if name == "destination" and not any(decorator["type"] == "secure" for decorator in parameter["decorators"]):

@@ -3,7 +3,7 @@
 import json
 import re
 
-from relations.relation import Files, relation
+from variants.relations.relation import Files, relation
 
 # The tag with the monitor's result; Event Grid ignores case.
 TAG = "data.RunTags.azureml_modelmonitor_threshold_breached"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from relations.relation import Files, relation, under
+from variants.relations.relation import Files, relation, under
 
 REFERENCE = re.compile(r"azureml:(?!//)(?P<name>[^:@]+)(?::(?P<version>[^:@]+)|@(?P<label>\w+))?")
 # The kind of asset that a reference names, by its key.
