@@ -7,7 +7,8 @@ import yaml
 from sklearn.datasets import load_diabetes
 
 from azureml_metrics.signals import Tables, compute
-from mlops.monitoring.calibrate import Group, calibrate, joint_thresholds, write_thresholds
+from mlops.monitoring.calibrate import calibrate
+from mlops.monitoring.thresholds import Group, joint_thresholds, write_thresholds
 
 WINDOW = 140
 TARGET = "target"

@@ -27,7 +27,6 @@ only_batch = _is("endpoint_type", online=False, batch=True, online_and_batch=Fal
 out_of_box = _is("monitor_type", out_of_box=True, advanced=False, custom_data=False)
 advanced = _is("monitor_type", out_of_box=False, advanced=True, custom_data=False)
 custom_data = _is("monitor_type", out_of_box=False, advanced=False, custom_data=True)
-preprocessed = _is("monitor_type", out_of_box=False, advanced=True, custom_data=True)
 logic_app = _is("trigger", logic_app=True, function=False, scheduled=False)
 function = _is("trigger", logic_app=False, function=True, scheduled=False)
 scheduled = _is("trigger", logic_app=False, function=False, scheduled=True)
@@ -63,10 +62,13 @@ CONDITIONS: dict[str, Condition] = {
     "src/batch_score.py": batch,
     "endpoints/batch/monitor/*": only_batch,
     "endpoints/batch/*": batch,
-    "components/preprocess_production_data.yml": preprocessed,
-    "src/model/preprocess_production_data.py": preprocessed,
-    "src/model/spark_tables.py": preprocessed,
+    "components/preprocess_production_data.yml": only_batch,
+    "src/model/preprocess_production_data.py": only_batch,
+    "src/model/spark_tables.py": lambda values: advanced(values) or only_batch(values),
+    "components/attribution_drift.yml": advanced,
     "components/model_performance.yml": advanced,
+    "src/model/attribution.py": advanced,
+    "src/model/attribution_drift.py": advanced,
     "src/model/model_performance.py": advanced,
     "infra/bridge/logic_app/*": logic_app,
     "infra/bridge/function/*": function,

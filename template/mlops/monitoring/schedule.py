@@ -1,7 +1,8 @@
 """The monitor: its YAML, its binding to the deployment, reference and labels in service, and its runs."""
 
 import re
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from mlops.jobs.watching import ENDED, watch
 from mlops.monitoring.components import bind_components
 from mlops.paths import LABELS, REFERENCE_DATA, ROOT, model_name, read_yaml
 from mlops.refusals.explain import is_missing
-from mlops.workspace import failure_of, flush, last_monitor_run, monitor_run
+from mlops.workspace import failure_of, flush, last_monitor_run, monitor_run, now
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -42,6 +43,7 @@ def bound_definition(client: "MLClient", deployment: str, version: str) -> dict[
     Components are registered and named by the version of their current content; labels by their newest version.
     """
     definition = read_yaml(monitor_file())
+    definition["trigger"]["start_time"] = next_start(definition["trigger"], now(client)).isoformat()
     monitor = definition["create_monitor"]
     target = monitor["monitoring_target"]
     if "endpoint_deployment_id" in target:
@@ -59,6 +61,17 @@ def bound_definition(client: "MLClient", deployment: str, version: str) -> dict[
         for port in (signal.get("input_data") or {}).values():
             port["input_data"]["path"] = _id_of(client, port["input_data"]["path"])
     return definition
+
+
+def next_start(trigger: Mapping[str, Any], moment: datetime) -> datetime:
+    """Return the next time at which a daily trigger runs, in UTC.
+
+    Without a start time Azure runs a schedule as soon as it is bound. The deployment has then collected nothing, so
+    that run fails and people get a mail.
+    """
+    times = trigger["schedule"]
+    start = moment.replace(hour=times["hours"], minute=times["minutes"], second=0, microsecond=0, tzinfo=None)
+    return start if start > moment.replace(tzinfo=None) else start + timedelta(days=1)
 
 
 def bound_schedule(client: "MLClient", deployment: str, version: str) -> MonitorSchedule:
@@ -153,8 +166,9 @@ def calibrate_monitor(client: "MLClient", version: str | None = None, runs_per_a
     """
     from azureml_metrics.columns import MetricsError
     from mlops.data.production import window_rows
-    from mlops.monitoring.calibrate import calibrate, write_thresholds
+    from mlops.monitoring.calibrate import calibrate
     from mlops.monitoring.reference import read_reference, register_reference
+    from mlops.monitoring.thresholds import write_thresholds
     from mlops.registry import version_to_deploy
     from model.contract import load_contract
 

@@ -5,9 +5,10 @@ from mlops.data.production import usual_rows
 from mlops.data.scoring import request_text, score
 from mlops.jobs.following import follow
 from mlops.jobs.jobs import prepare
-from mlops.monitoring.calibrate import calibrate, set_thresholds
+from mlops.monitoring.calibrate import calibrate
 from mlops.monitoring.reference import read_reference, register_reference
 from mlops.monitoring.schedule import bound_schedule, monitor_file
+from mlops.monitoring.thresholds import set_thresholds
 from mlops.notebooks.charts import distributions, drift_by_day, ratios, target, volumes
 from mlops.notebooks.explore import alerts, differences, last_days, measure, wait_for_rows
 from mlops.notebooks.session import connect

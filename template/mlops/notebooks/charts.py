@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mlops.data.collected import SCORED_AT
-from mlops.monitoring.calibrate import PREDICTION
+from mlops.monitoring.chance import PREDICTION
 from mlops.notebooks.explore import DAY
 from mlops.notebooks.simulated_days import Drift, rarest
 from model.contract import Contract
 
-ATTRIBUTIONS = "all features"
 BINS = 20
 MOST_CATEGORIES = 8
 MOST_LINES = 12
@@ -174,7 +173,7 @@ def ratios(measured: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _name(feature: str) -> str:
-    return {PREDICTION: "the prediction", ATTRIBUTIONS: "attributions of all features"}.get(feature, feature)
+    return "the prediction" if feature == PREDICTION else feature
 
 
 def _finished(figure: Figure) -> Figure:

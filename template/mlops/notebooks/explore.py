@@ -14,7 +14,7 @@ from mlops.console import warn
 from mlops.data.collected import scored_rows
 from mlops.data.records import Warn
 from mlops.errors import RunFailedError
-from mlops.monitoring.calibrate import PREDICTION, compared_columns
+from mlops.monitoring.chance import PREDICTION, compared_columns
 from mlops.workspace import now
 from model.contract import Contract
 from model.split import REPEAT

@@ -71,6 +71,9 @@ class Collection:
         identifiers = [identifier for rows, _ in batch for identifier in rows.identifiers]
         predictions = [prediction for _, given in batch for prediction in given]
         outputs = pd.DataFrame({self._id_column: identifiers, "prediction": predictions})
+        # A custom signal that compares inputs with outputs joins them by the identifier: it is not told whether Azure's
+        # preprocessor keeps the correlation id.
+        inputs.insert(0, self._id_column, identifiers)
         for part in record_parts(inputs, outputs):
             context = BasicCorrelationContext()
             if self._inputs:

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Spark starts this file outside of its package
 
 from model.contract import load_contract
-from model.spark_tables import read_table, write_table
+from model.spark_tables import read_table, write_metrics
 
 
 def main() -> None:
@@ -33,11 +33,10 @@ def main() -> None:
     loss = (
         sql.pow(predicted - actual, sql.lit(2)) if arguments.metric == "rmse" else (predicted != actual).cast("double")
     )
-    mean = pairs.select(sql.mean(loss)).collect()[0][0]
+    mean, count = pairs.select(sql.mean(loss), sql.count(loss)).collect()[0]
     value = mean if mean is None or arguments.metric == "error_rate" else math.sqrt(mean)
-    metrics = [] if value is None else [(contract.target, arguments.metric, float(value), arguments.threshold)]
-    schema = "group string, metric_name string, metric_value double, threshold_value double"
-    write_table(spark, spark.createDataFrame(metrics, schema), arguments.signal_metrics)
+    measured = [] if value is None else [(contract.target, arguments.metric, float(value), arguments.threshold)]
+    write_metrics(spark, measured, count, arguments.signal_metrics)
 
 
 if __name__ == "__main__":

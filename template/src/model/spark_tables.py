@@ -17,6 +17,24 @@ def write_table(spark: "SparkSession", rows: "DataFrame", folder: str) -> None:
     stream.close()
 
 
+def write_metrics(spark: "SparkSession", measured: list[tuple[str, str, float, float]], rows: int, folder: str) -> None:
+    """Write the metrics of a custom signal: group, name, value and threshold of each.
+
+    Azure fails a signal without any metric, so the number of compared rows is always written. It has no threshold: a
+    null is not judged, whereas NaN is larger than any number in Spark and would alert (azureml-assets,
+    `model_monitor_evaluate_metrics_threshold`).
+
+    Args:
+        spark: the session.
+        measured: the metrics; none if the window does not suffice for one.
+        rows: the number of compared rows.
+        folder: the folder of the output `signal_metrics`.
+    """
+    counted = ("", "compared_rows", float(rows), None)
+    schema = "group string, metric_name string, metric_value double, threshold_value double"
+    write_table(spark, spark.createDataFrame([*measured, counted], schema), folder)
+
+
 def read_table(spark: "SparkSession", folder: str) -> "DataFrame":
     """Read an MLTable folder of Parquet files."""
     return spark.read.option("recursiveFileLookup", True).option("pathGlobFilter", "*.parquet").parquet(folder)

@@ -1,5 +1,6 @@
 """The monitor's signals match the contract, and each signal can alert."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,13 +10,12 @@ from variants.relations.relation import Files, parsed, relation, under
 # The signals of each monitor file.
 SIGNALS = {
     "out_of_box": {"data_drift", "prediction_drift", "data_quality"},
-    "advanced": {"data_drift", "prediction_drift", "data_quality", "feature_attribution_drift", "custom"},
+    "advanced": {"data_drift", "prediction_drift", "data_quality", "attribution_drift", "performance"},
     "custom_data": {"data_drift", "data_quality"},
 }
-# The end of a signal's name, if it is not the signal's type.
-CALLED = {"feature_attribution_drift": "attribution_drift", "custom": "performance"}
-# The production_data of a monitor with its own data; every window is the last day.
+# The production_data of a monitor with its own data.
 CONTEXTS = {"data_drift": "model_inputs", "data_quality": "model_inputs", "prediction_drift": "model_outputs"}
+DAYS = re.compile(r"P\d{1,3}D")
 RATES = {"null_value_rate", "data_type_error_rate", "out_of_bounds_rate"}
 
 
@@ -29,7 +29,7 @@ def monitors_suit_the_contract(files: Files, names: frozenset[str]) -> list[str]
         found.append(f"endpoints/: {len(monitors)} monitors, {', '.join(monitors)}, instead of one")
     for path, content in monitors.items():
         signals = content["create_monitor"]["monitoring_signals"]
-        kinds = {signal["type"] for signal in signals.values()}
+        kinds = {_called(signal) for signal in signals.values()}
         if kinds != SIGNALS[PurePosixPath(path).stem]:
             found.append(f"{path}: its signals are {sorted(kinds)}, which does not match {PurePosixPath(path).stem}")
         if content["name"].replace("-", "_") + "_" != prefix:
@@ -46,11 +46,21 @@ def monitors_suit_the_contract(files: Files, names: frozenset[str]) -> list[str]
                 found.append(f"{path}: {name}: its production_data has another type")
             check = _custom(signal, components) if signal["type"] == "custom" else _signal(signal, contract)
             found += [f"{path}: {name}: {what}" for what in check]
-            if name != prefix + CALLED.get(signal["type"], signal["type"]):
+            if name != prefix + _called(signal):
                 found.append(f"{path}: {name}: its name does not match its type {signal['type']}")
             if signal.get("alert_enabled") is not True:
                 found.append(f"{path}: {name}: it raises no alert")
     return found
+
+
+def _called(signal: dict[str, Any]) -> str:
+    """Return the end of a signal's name: its type, or what the project's component measures."""
+    return (
+        str(signal.get("component_id", signal["type"]))
+        .removeprefix("azureml:model_")
+        .removeprefix("azureml:")
+        .split(":")[0]
+    )
 
 
 def _signal(signal: dict[str, Any], contract: dict[str, Any]) -> Iterator[str]:
@@ -71,10 +81,6 @@ def _signal(signal: dict[str, Any], contract: dict[str, Any]) -> Iterator[str]:
         number = contract["task"] == "regression"
         columns = {"numerical": number, "categorical": not number}
     thresholds = signal.get("metric_thresholds", {})
-    if signal["type"] == "feature_attribution_drift":
-        if "normalized_discounted_cumulative_gain" not in thresholds:
-            yield "it has no threshold"
-        return
     if thresholds.keys() != {kind for kind, present in columns.items() if present}:
         yield f"its thresholds are for {sorted(thresholds)}, its columns are not"
     for kind, metrics in thresholds.items():
@@ -83,17 +89,19 @@ def _signal(signal: dict[str, Any], contract: dict[str, Any]) -> Iterator[str]:
         if metrics.keys() != RATES if signal["type"] == "data_quality" else len(metrics) != 1:
             yield f"its {kind} metrics are {sorted(metrics)}"
     if "production_data" in signal:
-        yield from _production(signal["production_data"])
+        yield from _production(signal["production_data"], days=("P1D",))
 
 
-def _production(given: dict[str, Any]) -> Iterator[str]:
+def _production(given: dict[str, Any], days: tuple[str, ...]) -> Iterator[str]:
     if given["input_data"].keys() != {"type", "path"} or "data_context" not in given:
         yield "its data have no type, path or data_context"
     window = given.get("data_window", {})
-    if window != {"lookback_window_size": "P1D", "lookback_window_offset": "P0D"}:
-        yield f"its window is {window}, not the last day"
-    if "pre_processing_component" not in given:
-        yield "pre_processing_component is missing"
+    if window.get("lookback_window_size") not in days or not DAYS.fullmatch(str(window.get("lookback_window_offset"))):
+        yield f"its window is {window}"
+    # Azure's own preprocessor reads collected rows; it alone reads append blobs.
+    is_collected = re.search(r"-model_(in|out)puts:1$", given["input_data"]["path"])
+    if bool(is_collected) == ("pre_processing_component" in given):
+        yield "pre_processing_component is missing, or preprocesses collected rows"
 
 
 def _custom(signal: dict[str, Any], components: dict[str, Any]) -> Iterator[str]:
@@ -106,7 +114,9 @@ def _custom(signal: dict[str, Any], components: dict[str, Any]) -> Iterator[str]
     for name, given in signal.get("input_data", {}).items():
         if given.get("input_data", {}).keys() != {"type", "path"} or "data_context" not in given:
             yield f"{name} has no type, path or data_context"
-    yield from _production(signal["input_data"]["production_data"])
+    for name, given in signal["input_data"].items():
+        if name.startswith("production"):
+            yield from _production(given, days=("P7D",))
 
 
 RELATIONS = (monitors_suit_the_contract,)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from projects import ROOT
 
-from azureml_metrics.attribution import cumulative_gain, gain
 from azureml_metrics.signals import Tables, breach_tag, compute
 
 EVENT = ROOT / "tests" / "reference" / "events" / "breach_completed.json"
@@ -47,18 +46,3 @@ def test_breach_tag_reads_as_azures(tables):
     first, second, third, _ = breach_tag(found).split("\n")
     assert [first.replace("m_data_drift", "diabetes_monitor_data_drift"), second] == text.split("\n")[:2]
     assert json.loads(third[2:-2]).keys() == json.loads(text.split("\n")[2][2:-2]).keys()
-
-
-def test_equal_rankings_gain_all_and_turned_ones_less():
-    importances = np.array([0.6, 0.3, 0.1])
-    assert gain(importances, importances) == 1
-    assert gain(importances, importances[::-1]) < 0.8
-
-
-def test_attribution_notices_that_another_feature_decides():
-    draw = np.random.default_rng(0)
-    rows = pd.DataFrame(draw.normal(size=(400, 3)), columns=["a", "b", "c"])
-    reference = rows.assign(y=rows["a"] * 3 + rows["b"])
-    same, other = rows.assign(prediction=rows["a"] * 3 + rows["b"]), rows.assign(prediction=rows["c"] * 3)
-    assert cumulative_gain(reference, "y", same) > 0.95
-    assert cumulative_gain(reference, "y", other) < 0.8

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from azureml_emulator.files import read_json, write_json
 
+DAY = timedelta(hours=1)
+"""A simulated day, by which windows of days are measured."""
+
 
 class Clock:
     """The time of a state folder."""
@@ -25,7 +28,7 @@ class Clock:
 
     def advance(self) -> datetime:
         """Advance the clock to the start of the next full hour and return it."""
-        hour = full_hour(self.now()) + timedelta(hours=1)
+        hour = full_hour(self.now()) + DAY
         write_json(self._file, {"offset_seconds": (hour - datetime.now(UTC)).total_seconds()})
         return hour
 

@@ -7,7 +7,7 @@ from typing import Any
 from azureml_metrics.signals import Measurement, SignalResult, State, breach_tag
 
 # These compare all rows of a window with the reference, and need no label.
-DRIFT = ("data_drift", "prediction_drift", "feature_attribution_drift")
+DRIFT = ("data_drift", "prediction_drift")
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,6 @@ def compute(name: str, signal: Mapping[str, Any], tables: Tables) -> SignalResul
 def metrics_of(signal: Mapping[str, Any]) -> Metrics:
     """Return the metrics that Azure computes for a signal: of several drift metrics the first in its order."""
     thresholds = signal["metric_thresholds"]
-    if signal["type"] == "feature_attribution_drift":
-        return {"all": list(thresholds)}
     if signal["type"] == "data_quality":
         return {kind: list(given or {}) for kind, given in thresholds.items()}
     # The SDK leaves a threshold of zero out.
@@ -138,11 +136,15 @@ def measure(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Meas
 
 
 def compare(values: Iterable[Value], signal: Mapping[str, Any]) -> Iterator[Measurement]:
-    """Compare values with the thresholds of a signal."""
+    """Compare values with the thresholds of a signal.
+
+    Azure's pipeline of data quality has one threshold for each data type (azureml-assets,
+    `data_quality_signal_monitor`). Which of several it gets is not known, so the lowest is used.
+    """
     for found in values:
-        thresholds = signal["metric_thresholds"]
-        given = thresholds if found.kind == "all" else thresholds[found.kind]
-        limit, metric = float(given[found.metric]) + found.own_rate, METRICS_IN_YAML[found.metric]
+        given, metric = signal["metric_thresholds"][found.kind], METRICS_IN_YAML[found.metric]
+        threshold = min(given.values()) if signal["type"] == "data_quality" else given[found.metric]
+        limit = float(threshold) + found.own_rate
         yield Measurement(found.feature, found.kind, metric, found.value, limit, breaches(metric, found.value, limit))
 
 
@@ -163,14 +165,6 @@ def _quality(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Mea
         for found in _of_kinds(report, metrics)
     ]
     return values, report.notes
-
-
-def _attribution_drift(signal: Mapping[str, Any], tables: Tables, metrics: Metrics) -> Measured:
-    from azureml_metrics.attribution import cumulative_gain
-
-    value = cumulative_gain(tables.reference, str(tables.target), tables.production)
-    notes = ("Attribution drift follows Azure's method; its figures were not compared with Azure's.",)
-    return [Value("all features", "all", metric, value) for metric in metrics["all"]], notes
 
 
 def _of_kinds(report: Report, metrics: Metrics) -> Iterator[Value]:
@@ -199,7 +193,6 @@ MEASURES: dict[str, Callable[[Mapping[str, Any], Tables, Metrics], Measured]] = 
     "data_drift": _drift,
     "prediction_drift": _drift,
     "data_quality": _quality,
-    "feature_attribution_drift": _attribution_drift,
 }
 
 

@@ -9,13 +9,15 @@ import pandas as pd
 from azureml_emulator.events.event_grid import BREACH_TAG, breaches
 from azureml_emulator.files import read_json, write_json
 from azureml_emulator.jobs.spark import ComponentFailedError, run_component
+from azureml_emulator.monitors.attribution import attribution, in_order, join
+from azureml_emulator.monitors.custom import METRICS, judge
 from azureml_emulator.monitors.definition import Signal, signals
-from azureml_emulator.monitors.window import Window
+from azureml_emulator.monitors.window import NoDataError, Window
 from azureml_emulator.services import Services
 from azureml_emulator.tables import read_mltable
 from azureml_metrics.columns import MetricsError
 from azureml_metrics.results import MonitorRun, from_json, to_json
-from azureml_metrics.signals import Measurement, SignalResult, State, Tables, breach_tag, compute
+from azureml_metrics.signals import SignalResult, State, Tables, breach_tag, compute
 
 RESULTS = "results.json"
 
@@ -54,6 +56,8 @@ class MonitorJob:
             self._arm.jobs.put_run(child, "Running")
             try:
                 result = self._computed(name, signal)
+            except NoDataError as error:
+                result = _unmeasured(name, signal, str(error))
             except ComponentFailedError as error:
                 problems.append(str(error))
                 result = _unmeasured(name, signal, str(error))
@@ -76,39 +80,36 @@ class MonitorJob:
         """Return the result of a signal, or why nothing could be measured.
 
         Raises:
+            NoDataError: the window has no rows.
             ComponentFailedError: a component of the monitor failed.
         """
+        if signal["type"] == "custom":
+            return self._custom(name, signal)
+        is_attribution = signal["type"] == "feature_attribution_drift"
+        given = in_order(signal["production_data"]) if is_attribution else [signal["production_data"]]
+        production = [self._window.rows(data) for data in given]
+        reference = self._reference(signal)
+        target = signal["reference_data"]["data_column_names"].get("target_column")
+        if is_attribution:
+            return attribution(name, signal, reference, join(*production), target)
         try:
-            if signal["type"] == "custom":
-                return self._custom(name, signal)
-            production = self._window.production(signal)
-            reference = signal["reference_data"]
-            rows = read_mltable(self._arm.path_of(reference["input_data"]["path"]))
-            target = reference["data_column_names"].get("target_column")
-            return compute(name, signal, Tables(rows, production, target))
+            return compute(name, signal, Tables(reference, production[0], target))
         except MetricsError as error:
             return _unmeasured(name, signal, str(error))
 
+    def _reference(self, signal: Signal) -> pd.DataFrame:
+        folder = self._arm.path_of(signal["reference_data"]["input_data"]["path"])
+        if not (folder / "MLTable").exists():
+            raise ComponentFailedError(f"Failed to read MLTable {folder}, it is not found or not accessible.")
+        return read_mltable(folder)
+
     def _custom(self, name: str, signal: Signal) -> SignalResult:
-        """Run the signal's own component with the thresholds as inputs, and read the metrics that it wrote."""
+        """Run the signal's own component with the thresholds as inputs, and judge the metrics that it wrote."""
         inputs = {f"{given['metric_name']}_threshold": str(given["threshold"]) for given in signal["metric_thresholds"]}
         inputs |= {port: str(self._window.table(data)) for port, data in signal["input_data"].items()}
         output = self._folder / name
         run_component(self._arm, signal["component_id"], inputs, output, self._folder)
-        metrics = pd.read_parquet(output / "signal_metrics" / "data")
-        found = tuple(
-            Measurement(
-                row.group,
-                "all",
-                row.metric_name,
-                row.metric_value,
-                row.threshold_value,
-                row.metric_value > row.threshold_value,
-            )
-            for row in metrics.itertuples()
-        )
-        notes = () if found else ("No label of a row in this window has come in yet.",)
-        return SignalResult(name, "custom", found, notes, signal["alert_enabled"])
+        return judge(name, signal, output / METRICS)
 
 
 def read_result(state: Path, job: str) -> MonitorRun:
