@@ -166,7 +166,7 @@ def main(project: Path) -> None:
 
     from azureml_emulator.local import LocalWorkspace
     from mlops.settings import load_settings
-    from mlops.training.pipeline import register_environment
+    from mlops.training.environments import register_environment
     from mlops.workspace import client_of
 
     azure = load_settings().azure

@@ -1,6 +1,7 @@
 """Runs a rendered project's commands against an emulated Azure, for tests of the Azure half."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,17 @@ class Result:
         return self.stdout + self.stderr
 
 
-def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0) -> list[Result]:
+def run(project: Path, state: Path, *steps: dict[str, Any], azurite: int = 0, is_locked: bool = True) -> list[Result]:
     """Run commands one after the other, in one process, with the real SDK against the emulator.
 
-    `azurite` is the port of Azurite, if Azurite is the workspace's storage.
+    `azurite` is the port of Azurite, if Azurite is the workspace's storage. A locked project has the lock of the tests,
+    which has every package of a project: Azure's environments are registered from it.
 
     Raises:
         AssertionError: a step sent a request that Azure's published API does not have; the message names both.
     """
+    if is_locked:
+        shutil.copy(ROOT / "uv.lock", project)
     results = state.with_suffix(".results.json")
     told = {"state": str(state), "results": str(results), "steps": list(steps), "azurite": azurite}
     done = python(project, "-m", "azure_process", given=json.dumps(told), beside=(ROOT / "tests",))

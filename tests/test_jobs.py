@@ -103,7 +103,7 @@ except Exception as error:
 ENVIRONMENT = """
 from mlops.workspace import connect
 from mlops.paths import TRAINING_ENVIRONMENT
-from mlops.training.pipeline import register_environment
+from mlops.training.environments import register_environment
 try:
     result = register_environment(connect(), TRAINING_ENVIRONMENT)
 except Exception as error:

@@ -12,6 +12,7 @@ DEPLOYMENT = "endpoints/online/deployment/deployment.yml"
 RETRAIN = ".github/workflows/ci-triggered-by-aml.yml"
 DEPLOY = ".github/workflows/cd-triggered-by-aml.yml"
 NOTEBOOK = "notebooks/02-train-deploy-monitor.ipynb"
+BATCH_PACKAGES = "batch_has_the_models_packages_and_the_drivers"
 GONE = None
 ON_NO_SIZE = "    resources:\n      instance_type: Standard_DS2v2\n"
 
@@ -100,6 +101,15 @@ DEFECTS = [
     ("pins_are_those_of_the_project", "environments/conda.yml", "pandas==2.3.3", "pandas>=2"),
     ("pins_are_those_of_the_project", "environments/conda.yml", "python=3.11", "python=3.12"),
     ("pins_are_those_of_the_project", "environments/training.yml", "conda.yml", "conda.yaml"),
+    ("pins_are_those_of_the_project", "environments/conda_batch.yml", "azureml-core==1.61", "azureml-core==1.60"),
+    ("pins_are_those_of_the_project", "environments/conda_batch.yml", "setuptools<82", "setuptools"),
+    ("pins_are_those_of_the_project", "environments/conda_batch.yml", "python=3.11", "python=3.12"),
+    (BATCH_PACKAGES, "environments/conda_batch.yml", "      - azureml-core==1.61.0.post4\n", ""),
+    (BATCH_PACKAGES, "environments/conda_batch.yml", "[fuse]", ""),
+    (BATCH_PACKAGES, "environments/conda_batch.yml", "      - setuptools<82\n", ""),
+    (BATCH_PACKAGES, "environments/conda_batch.yml", "      - scikit-learn==1.9.1\n", ""),
+    (BATCH_PACKAGES, "environments/batch.yml", "openmpi5.0", "openmpi4.1.0"),
+    (BATCH_PACKAGES, "endpoints/batch/deployment/deployment.yml", "mlops-batch", "mlops-training"),
     ("pins_are_those_of_the_project", "infra/bridge/function/requirements.txt", "requests==2", "requests==1"),
     ("what_code_imports_is_installed", "environments/conda.yml", "      - scikit-learn==1.9.1\n", ""),
     ("what_code_imports_is_installed", "environments/conda.yml", "      - azureml-mlflow==1.62.0.post6\n", ""),

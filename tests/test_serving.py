@@ -67,7 +67,7 @@ def place(project):
 
 @pytest.fixture(scope="module")
 def client(place, project):
-    for name in ("inference", "training"):
+    for name in ("inference", "training", "batch"):
         place.client.environments.create_or_update(load(project, name))
     return place.client
 

@@ -55,6 +55,8 @@ CONDITIONS: dict[str, Condition] = {
     "src/score.py": online,
     "src/model/collection.py": online,
     "environments/inference.yml": online,
+    "environments/batch.yml": batch,
+    "environments/conda_batch.yml": batch,
     "endpoints/online/monitor/out_of_box.yml": _all(online, out_of_box),
     "endpoints/online/monitor/advanced.yml": _all(online, advanced),
     "endpoints/online/monitor/custom_data.yml": _all(online, custom_data),

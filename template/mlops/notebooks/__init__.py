@@ -19,7 +19,8 @@ from mlops.rollout.batch import load_deployment as load_batch_deployment
 from mlops.rollout.online import load_deployment as load_online_deployment
 from mlops.rollout.plan import deployment_name
 from mlops.storage import blob_path, container
-from mlops.training.pipeline import git_commit, load_pipeline, register_environment, result_of
+from mlops.training.environments import register_environment
+from mlops.training.pipeline import git_commit, load_pipeline, result_of
 from mlops.workspace import end_day as next_day
 
 __all__ = [

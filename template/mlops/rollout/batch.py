@@ -16,13 +16,13 @@ from mlops.data.batch_scoring import default_deployment, invoke
 from mlops.errors import RunFailedError
 from mlops.jobs.following import follow
 from mlops.jobs.jobs import status_of
-from mlops.paths import BATCH_DEPLOYMENT, BATCH_ENDPOINT, TRAINING_ENVIRONMENT
+from mlops.paths import BATCH_DEPLOYMENT, BATCH_ENDPOINT, BATCH_ENVIRONMENT
 from mlops.refusals.explain import is_missing
 from mlops.rollout.plan import Serving, deployment_name
 from mlops.rollout.protocol import NotFitError, bring_up
 from mlops.rollout.smoke import SmokeTest, load_smoke_test
 from mlops.storage import blob_path, container
-from mlops.training.pipeline import register_environment
+from mlops.training.environments import register_environment
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -113,7 +113,7 @@ def load_deployment(client: "MLClient", model: Any) -> Any:
     deployment = load_model_batch_deployment(BATCH_DEPLOYMENT)
     deployment.name = deployment_name(str(model.version))
     deployment.model = f"azureml:{model.name}:{model.version}"
-    deployment.environment = register_environment(client, TRAINING_ENVIRONMENT)
+    deployment.environment = register_environment(client, BATCH_ENVIRONMENT)
     return deployment
 
 

@@ -17,7 +17,7 @@ from mlops.rollout.plan import Probe, Serving, deployment_name, is_hopeless, ver
 from mlops.rollout.protocol import NotFitError, bring_up
 from mlops.rollout.smoke import SmokeTest, load_smoke_test
 from mlops.settings import Limits, RolloutSettings
-from mlops.training.pipeline import register_environment
+from mlops.training.environments import register_environment
 from mlops.workspace import is_local
 
 if TYPE_CHECKING:

@@ -1,13 +1,12 @@
 """Submits the training pipeline and reads its result."""
 
-import hashlib
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azure.ai.ml import load_environment, load_job
+from azure.ai.ml import load_job
 from azure.ai.ml.entities import PipelineJob
 from azure.core.exceptions import ResourceNotFoundError
 
@@ -18,6 +17,7 @@ from mlops.jobs.following import follow
 from mlops.jobs.jobs import download_output, output_path, prepare, submit
 from mlops.paths import LABELLED_DATA, PIPELINE, ROOT, TRAINING_ENVIRONMENT, model_name, read_yaml
 from mlops.refusals.explain import is_missing
+from mlops.training.environments import register_environment
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -82,23 +82,6 @@ def load_pipeline(client: "MLClient", job_name: str | None = None) -> PipelineJo
     for step in job.jobs.values():
         step.component.environment = environment
     return job
-
-
-def register_environment(client: "MLClient", definition: Path) -> str:
-    """Register an environment under a version that is the hash of its content, and return its reference.
-
-    So a version always has the same packages, and a changed pin is a new version.
-    """
-    environment = load_environment(definition)
-    conda = (definition.parent / read_yaml(definition)["conda_file"]).read_bytes()
-    environment.version = hashlib.sha256(conda + str(environment.image).encode()).hexdigest()[:12]
-    try:
-        client.environments.get(str(environment.name), version=environment.version)
-    except ResourceNotFoundError as error:
-        if not is_missing(error):
-            raise
-        client.environments.create_or_update(environment)
-    return f"azureml:{environment.name}:{environment.version}"
 
 
 def registered_by(client: "MLClient", job: str) -> str | None:

@@ -17,30 +17,60 @@ BROUGHT_BY = {
 # Packages that no code imports: MLflow's plug-in for Azure, and mltable's engine.
 PLUGINS = {"azureml-mlflow", "azureml-dataprep-rslex"}
 GIVEN = {"model", "pyspark"} | sys.stdlib_module_names
-PIN = re.compile(r"[A-Za-z0-9._-]+==[^,;\s]+")
+PIN = re.compile(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[^,;\s]+")
+# An upper limit in place of a pin: the lock has the version.
+LIMITS = {"setuptools<82"}
+# Azure: "The packages azureml-core and azureml-dataset-runtime[fuse] are required by batch deployments".
+DRIVER = {"azureml-core", "azureml-dataset-runtime[fuse]", "setuptools<82"}
+CONDA, BATCH = "environments/conda.yml", "environments/conda_batch.yml"
 
 
 @relation("environments/*.yml", "pyproject.toml", "infra/bridge/function/requirements.txt")
 def pins_are_those_of_the_project(files: Files, names: frozenset[str]) -> list[str]:
-    project = tomllib.loads(files["pyproject.toml"].decode())["project"]
-    conda = parsed(files["environments/conda.yml"])["dependencies"]
-    pins = {"environments/conda.yml": next(entry["pip"] for entry in conda if isinstance(entry, dict))}
+    settings = tomllib.loads(files["pyproject.toml"].decode())
+    project = settings["project"]
+    pinned = project["dependencies"] + settings["dependency-groups"].get("batch", [])
+    pins = {path: _pip(files[path]) for path in (CONDA, BATCH) if path in files}
     for path in files.keys() & {"infra/bridge/function/requirements.txt"}:
         pins[path] = [line for line in files[path].decode().splitlines() if line and not line.startswith("#")]
     found = [
         f"{path}: {pin} is pinned differently in pyproject.toml"
         for path, listed in pins.items()
         for pin in listed
-        if not PIN.fullmatch(pin) or pin not in project["dependencies"]
+        if not (PIN.fullmatch(pin) or pin in LIMITS) or pin not in pinned
     ]
-    (python,) = (entry for entry in conda if isinstance(entry, str) and entry.startswith("python="))
-    if f">={python.removeprefix('python=')}," not in project["requires-python"]:
-        found.append(f"environments/conda.yml: {python} is not the Python of pyproject.toml")
+    for path in files.keys() & {CONDA, BATCH}:
+        entries = parsed(files[path])["dependencies"]
+        (python,) = (entry for entry in entries if isinstance(entry, str) and entry.startswith("python="))
+        if f">={python.removeprefix('python=')}," not in project["requires-python"]:
+            found.append(f"{path}: {python} is not the Python of pyproject.toml")
     found += [
         f"{path}: conda_file: {content['conda_file']} does not exist"
         for path, content in ((path, parsed(text)) for path, text in files.items() if path.startswith("environments/"))
         if "conda_file" in content and f"environments/{content['conda_file']}" not in files
     ]
+    return found
+
+
+def _pip(content: bytes) -> list[str]:
+    """Return the packages that a conda file installs with pip."""
+    return [pin for entry in parsed(content)["dependencies"] if isinstance(entry, dict) for pin in entry["pip"]]
+
+
+@relation("environments/*.yml", "endpoints/batch/deployment/*.yml")
+def batch_has_the_models_packages_and_the_drivers(files: Files, names: frozenset[str]) -> list[str]:
+    deployments = [path for path in files if path.startswith("endpoints/")]
+    found = [
+        f"{path}: environment: it is not that of environments/batch.yml"
+        for path in deployments
+        if parsed(files[path])["environment"] != f"azureml:{parsed(files['environments/batch.yml'])['name']}@latest"
+    ]
+    if deployments:
+        pins = {re.split("==", pin)[0] if "==" in pin else pin for pin in _pip(files[BATCH])}
+        found += [f"{BATCH}: {package} is missing" for package in sorted(DRIVER - pins)]
+        found += [f"{BATCH}: {pin} is missing" for pin in sorted(set(_pip(files[CONDA])) - set(_pip(files[BATCH])))]
+        if parsed(files["environments/batch.yml"])["image"] != parsed(files["environments/training.yml"])["image"]:
+            found.append("environments/batch.yml: image: it is not that of environments/training.yml")
     return found
 
 
@@ -63,4 +93,8 @@ def what_code_imports_is_installed(files: Files, names: frozenset[str]) -> list[
     return found
 
 
-RELATIONS = (pins_are_those_of_the_project, what_code_imports_is_installed)
+RELATIONS = (
+    pins_are_those_of_the_project,
+    batch_has_the_models_packages_and_the_drivers,
+    what_code_imports_is_installed,
+)

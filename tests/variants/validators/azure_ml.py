@@ -43,7 +43,7 @@ LOADERS: dict[str, Callable[..., Any]] = {
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
 # The folders with YAML for Azure ML; conda's file and this project's settings are other YAML.
 FOLDERS = ("components/", "endpoints/", "environments/", "pipelines/", "resources/")
-OTHERS = ("environments/conda.yml",)
+OTHERS = ("environments/conda.yml", "environments/conda_batch.yml")
 # The SDK accepts any value; the service does not.
 MONITOR_INSTANCES = tuple(f"standard_e{cores}s_v3" for cores in (4, 8, 16, 32, 64))
 REGION = "westeurope"

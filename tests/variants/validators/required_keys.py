@@ -10,7 +10,8 @@ import yaml
 SIZE = r"Standard_[A-Z]+\d+[a-z]*_v\d"
 POSITIVE, SENTENCE = r"[1-9]\d*", r".{10,}"
 VERSION = r"\d+\.\d+\.\d+"
-IMAGE = r"mcr\.microsoft\.com/azureml/[a-z0-9.-]+:latest"
+# A tag with a date, or a digest: `latest` would be another image tomorrow.
+IMAGE = r"mcr\.microsoft\.com/azureml/[a-z0-9.-]+(:\d{8}\.v\d+|@sha256:[0-9a-f]{64})"
 # Data is created next to the project; a model's reference is an output of its job.
 PATH = (
     r"\.\./\.\./data/(labelled|labels|production)|azureml://datastores/workspaceblobstore/paths/azureml/JOB/reference"
@@ -60,7 +61,7 @@ REQUIRED: dict[str, dict[str, str]] = {
         "trigger/schedule/minutes": r"\d+",
         "create_monitor/alert_notification/emails/0": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     },
-    "environment": {"description": SENTENCE, "image": IMAGE, "conda_file": r"conda\.yml"},
+    "environment": {"description": SENTENCE, "image": IMAGE, "conda_file": r"conda(_batch)?\.yml"},
     "amlCompute": {
         "size": SIZE,
         "tier": "dedicated|low_priority",

@@ -25,6 +25,9 @@ class AssetService(Protocol):
     def resolve(self, reference: str, kind: str) -> Document:
         """Return the asset of an ARM id or a short reference, or refuse."""
 
+    def environment(self, reference: str) -> dict[str, Any]:
+        """Return the properties of a registered environment; of a registry's own nothing is known."""
+
 
 class ModelService(Protocol):
     """Registered models."""

@@ -138,6 +138,10 @@ class Assets(Kind):
         if not found:
             self.resolve(reference, kind)
 
+    def environment(self, reference: str) -> dict[str, Any]:
+        """Return the properties of a registered environment; of a registry's own nothing is known."""
+        return {} if REGISTRY.match(reference) else self.resolve(reference, "environments")["properties"]
+
     def long(self, address: str) -> str:
         """Return a datastore's address in the long form, in which the service stores it."""
         if not address.startswith("azureml://datastores/"):

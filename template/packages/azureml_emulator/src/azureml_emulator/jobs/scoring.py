@@ -11,6 +11,7 @@ from azureml_emulator.answers import Refused
 from azureml_emulator.environment import inherited
 from azureml_emulator.files import log_tail
 from azureml_emulator.host.staging import seconds
+from azureml_emulator.jobs.batch_packages import missing
 from azureml_emulator.processes import bound_to_parent
 from azureml_emulator.services import Services
 from azureml_emulator.workspace import BLOB_STORE
@@ -49,6 +50,9 @@ class Scoring:
         settings, log = self._folder / "settings.json", self._folder / "log.txt"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
+        if lacking := missing(self._arm.assets.environment(self._deployment["environmentId"])):
+            log.write_text(lacking, encoding="utf-8")
+            return self._failed(step, log)
         settings.write_text(json.dumps(self._settings(step)), encoding="utf-8")
         with log.open("w", encoding="utf-8") as stream:
             code = subprocess.run(
@@ -59,12 +63,16 @@ class Scoring:
                 stderr=stream,
                 check=False,
             ).returncode
-        ended = "Failed" if code else "Completed"
         if code:
-            failure = f"Batch scoring failed. Its log, {log}, ends with:\n{log_tail(log)}"
-            self._arm.jobs.put_run(self._job, "Running", error=failure)
-        self._arm.jobs.put_run(step, ended)
-        return ended
+            return self._failed(step, log)
+        self._arm.jobs.put_run(step, "Completed")
+        return "Completed"
+
+    def _failed(self, step: str, log: Path) -> str:
+        failure = f"Batch scoring failed. Its log, {log}, ends with:\n{log_tail(log)}"
+        self._arm.jobs.put_run(self._job, "Running", error=failure)
+        self._arm.jobs.put_run(step, "Failed")
+        return "Failed"
 
     def _settings(self, step: str) -> dict[str, Any]:
         """Return the settings of the driver: the request's before the deployment's, then Azure's."""
