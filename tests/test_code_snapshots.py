@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from zipfile import ZipFile
 
 import pytest
 from azure.ai.ml import load_component, load_environment, load_online_deployment
@@ -9,6 +10,7 @@ from azure.ai.ml.entities._load_functions import load_model_batch_deployment
 from azure.core.exceptions import HttpResponseError
 
 from laptop import laptop
+from mlops.azure.provision import ZIP
 
 # What Python, its tools, editors and the desktop leave behind.
 JUNK = (
@@ -97,3 +99,13 @@ def test_code_is_the_sources_and_stays_the_same(project, place, upload):
     subprocess.run([sys.executable, "-m", "compileall", "-q", source], check=True)
     upload(place, project)
     assert codes(place) == [wanted]
+
+
+def test_code_of_the_function_is_the_sources(render):
+    project = render(trigger="function")
+    folder = project / "infra" / "bridge" / "function"
+    wanted = files(folder)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    subprocess.run([sys.executable, "-c", ZIP], cwd=project, check=True)
+    with ZipFile(project / ".azureml-local" / "function.zip") as archive:
+        assert sorted(archive.namelist()) == wanted
