@@ -59,13 +59,13 @@ class BatchJobs:
 
     def score(self, rows: Path | str) -> tuple[str, str]:
         """Score a local folder or a datastore's path; return the job's status and error."""
+        # The SDK sends the name of the deployment that an earlier caller in this process asked for.
+        EndpointInvokeFields.DEFAULT_HEADER.pop(EndpointInvokeFields.MODEL_DEPLOYMENT, None)
         job = self.client.batch_endpoints.invoke(
             endpoint_name="endpoint",
             input=Input(type="uri_folder", path=str(rows)),
             outputs={"score": Output(type="uri_file", path=OUTPUT)},
         )
-        # The SDK would send the deployment's name with every later request of this process.
-        EndpointInvokeFields.DEFAULT_HEADER.pop(EndpointInvokeFields.MODEL_DEPLOYMENT, None)
         self._arm.jobs.wait(job.name)
         return self.client.jobs.get(job.name).status, self._arm.jobs.failure(job.name)
 
