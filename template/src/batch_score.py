@@ -40,7 +40,9 @@ def _score(path: Path) -> list[str]:
     scored = rows.features.astype(object).where(rows.features.notna(), None)
     scored.insert(0, contract.id_column, rows.identifiers)
     scored["prediction"] = model.predict(rows.features).tolist()
-    return [json.dumps(row, ensure_ascii=False) for row in scored.to_dict("records")]
+    # ASCII, because Azure's driver writes these lines in the container's encoding, and readers may split lines at
+    # characters such as U+2028. Escaped text is the same JSON everywhere.
+    return [json.dumps(row, ensure_ascii=True) for row in scored.to_dict("records")]
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -5,6 +5,11 @@ from datetime import UTC, datetime
 from mlops.azure.commands import Command
 from mlops.settings import Settings
 
+# Compiled Python in the folder is of this machine.
+ZIP = (
+    "import shutil; shutil.rmtree('infra/bridge/function/__pycache__', ignore_errors=True); "
+    "shutil.make_archive('.azureml-local/function', 'zip', 'infra/bridge/function')"
+)
 BUDGETS = "https://management.azure.com/subscriptions/{subscriptionId}/resourceGroups"
 
 
@@ -49,10 +54,9 @@ def _bridge(settings: Settings) -> list[Command]:
     if settings.trigger == "logic_app":
         return [_deployment(settings, "bridge", template, parameters)]
     azure = settings.azure
-    zipped = "import shutil; shutil.make_archive('.azureml-local/function', 'zip', 'infra/bridge/function')"
     return [
         _deployment(settings, "bridge", template, parameters, "withSubscriptions=false"),
-        Command("Zip the function's code", ("uv", "run", "python", "-c", zipped)),
+        Command("Zip the function's code", ("uv", "run", "python", "-c", ZIP)),
         Command(
             "Publish the function's code",
             (

@@ -1,19 +1,22 @@
 """Score challenger, champion and a baseline on the same holdout, and decide about the challenger's promotion."""
 
 import argparse
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import mlflow.artifacts
 import mlflow.sklearn
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from model.contract import Contract, load_contract
 from model.gate import decide, metric_name
-from model.registry import find_champion
+from model.registry import Champion, find_champion
 from model.tables import read_rows, write_json
 
 
@@ -29,13 +32,37 @@ def row_losses(model: Any, rows: pd.DataFrame, contract: Contract) -> np.ndarray
     return -np.log(np.clip(own, np.finfo(float).eps, 1.0))
 
 
-def champion_losses(uri: str, rows: pd.DataFrame, contract: Contract) -> np.ndarray:
-    """Return the champion's losses. They are NaN, which never promotes, if it cannot score the current columns."""
+def champion_losses(champion: Champion, rows: pd.DataFrame, contract: Contract) -> np.ndarray:
+    """Return the champion's losses. They are NaN, which never promotes, if it cannot score the current columns.
+
+    Raises:
+        SystemExit: its files cannot be fetched.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Fetching is separate from loading: a refused download says nothing about the champion.
+        files = fetch(champion, Path(folder))
+        try:
+            return row_losses(mlflow.sklearn.load_model(str(files)), rows, contract)
+        except Exception as error:  # an older model may raise anything on newer columns
+            print(f"The champion {champion.uri} cannot score the holdout: {error}")
+            return np.full(len(rows), np.nan)
+
+
+def fetch(champion: Champion, folder: Path) -> Path:
+    """Download the champion's files and return their folder.
+
+    Raises:
+        SystemExit: they cannot be fetched; the message gives the reason.
+    """
     try:
-        return row_losses(mlflow.sklearn.load_model(uri), rows, contract)
-    except Exception as error:  # an older model may raise anything on newer columns
-        print(f"The champion {uri} cannot score the holdout: {error}")
-        return np.full(len(rows), np.nan)
+        files = Path(mlflow.artifacts.download_artifacts(champion.uri, dst_path=str(folder)))
+    except Exception as error:  # each kind of store raises its own errors
+        reason = f"{type(error).__name__}: {error}"
+        raise SystemExit(f"The champion {champion.uri} cannot be fetched, so nothing was decided: {reason}") from error
+    # A store may answer with an empty list of files instead of an error.
+    if not (files / "MLmodel").is_file():
+        raise SystemExit(f"The champion {champion.uri} cannot be fetched, so nothing was decided: it has no files.")
+    return files
 
 
 def main() -> None:
@@ -53,11 +80,14 @@ def main() -> None:
     training, holdout = read_rows(arguments.training), read_rows(arguments.holdout)
     dummy = DummyClassifier() if contract.is_classification else DummyRegressor()
     dummy.fit(training[contract.features], training[contract.target])
-    champion = find_champion(arguments.model_name)
+    try:
+        champion = find_champion(arguments.model_name)
+    except MlflowException as error:
+        raise SystemExit(f"The registry did not say which model is the champion: {error}") from error
     gate = decide(
         metric_name(contract.task),
         row_losses(mlflow.sklearn.load_model(str(arguments.model)), holdout, contract),
-        champion_losses(champion.uri, holdout, contract) if champion else None,
+        champion_losses(champion, holdout, contract) if champion else None,
         row_losses(dummy, holdout, contract),
         arguments.margin,
     )

@@ -5,6 +5,8 @@ array of a record is exploded and its correlation id numbered (`abc_0`, `abc_1`)
 window consists of whole hours; its end is exclusive unless it is within an hour. Nested values become JSON text.
 These are counted, reported and skipped: a line that is cut off or is not UTF-8, a record without a list of rows, and
 a record of more than 4 MB, because Azure keeps its rows in another file.
+
+Spark 3.4 runs it on Python 3.10, so this file and the files it imports use nothing newer.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from model.spark_tables import files_in, write_table
 CORRELATION = "correlationid"
 # The largest float has no more digits.
 MOST_DIGITS = 308
+FRACTION = re.compile(r"\.(\d+)")
 MANY_DIGITS = re.compile(rf"\d{{{MOST_DIGITS + 1}}}")
 UNREADABLE = "line(s) are cut off or do not hold a record"
 ELSEWHERE = "record(s) are larger than 4 MB, so Azure keeps their rows in other files, which are not read"
@@ -80,8 +83,10 @@ def _flat(value: Any) -> Any:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # Python 3.10 reads no `Z`, and a fraction of a second of three or six digits only.
+    seconds = FRACTION.sub(lambda found: f".{found[1]:0<6.6}", text)
+    moment = datetime.fromisoformat(seconds.replace("Z", "+00:00"))
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def texts_of(line: str | bytes) -> tuple[list[str], str]:

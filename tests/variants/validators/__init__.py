@@ -36,6 +36,7 @@ VALIDATORS: dict[str, list[Validator]] = {
     "*.csv": [configuration.is_table],
     "*.txt": [configuration.is_requirements],
     "*.gitignore": [configuration.is_gitignore],
+    "*.amlignore": [configuration.is_gitignore],
     ".gitattributes": [configuration.is_gitattributes],
     "*.py": [python.is_python, python.is_linted],
     "*.ipynb": [notebooks.is_notebook, python.is_linted],

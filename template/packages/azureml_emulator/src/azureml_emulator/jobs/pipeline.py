@@ -11,20 +11,23 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from azureml_emulator.answers import Refused
 from azureml_emulator.environment import inherited
 from azureml_emulator.files import log_tail
+from azureml_emulator.jobs.data_access import not_found
 from azureml_emulator.processes import bound_to_parent
 from azureml_emulator.services import Services
 from azureml_emulator.workspace import BLOB_STORE
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
+LITERALS = ("string", "number", "integer", "boolean")
 
 
 class Pipeline:
     """One pipeline job.
 
     Raises:
-        Refused: a component, an environment or an input was never registered.
+        Refused: a component, an environment or an input was never registered, or a required input is not given.
     """
 
     def __init__(self, arm: Services, name: str, properties: dict[str, Any]):
@@ -37,7 +40,9 @@ class Pipeline:
         }
         for spec in self._specs.values():
             arm.assets.check(spec["environment"].removeprefix("azureml:"), "environments")
+        self._check_inputs()
         self.steps = self._order()
+        self._mounted: set[Path] = set()
         self._values = {f"parent.inputs.{key}": self._input(given) for key, given in properties["inputs"].items()}
         self._place_outputs()
 
@@ -47,11 +52,11 @@ class Pipeline:
         self._arm.models.collect()
         for number, step in enumerate(self.steps):
             self._arm.jobs.put_run(f"{self._name}-{step}", "Running")
-            code = self._run_step(step)
-            self._arm.jobs.put_run(f"{self._name}-{step}", "Failed" if code else "Completed")
-            if code:
+            problem = self._run_step(step)
+            self._arm.jobs.put_run(f"{self._name}-{step}", "Failed" if problem else "Completed")
+            if problem:
                 log = self._folder / step / "log.txt"
-                failure = f"The step '{step}' failed with exit code {code}. Its log, {log}, ends with:\n{log_tail(log)}"
+                failure = f"The step '{step}' {problem}. Its log, {log}, ends with:\n{log_tail(log)}"
                 self._arm.jobs.put_run(self._name, "Running", error=failure)
                 for later in self.steps[number + 1 :]:
                     self._arm.jobs.put_run(f"{self._name}-{later}", "Canceled")
@@ -59,8 +64,26 @@ class Pipeline:
         self._arm.models.collect()
         return "Completed"
 
+    def _check_inputs(self) -> None:
+        """Refuse a step that lacks an input which its component requires, or that is bound to a missing one."""
+        for step, spec in self._specs.items():
+            given = self._jobs[step].get("inputs") or {}
+            for key, declared in (spec.get("inputs") or {}).items():
+                is_optional = str(declared.get("optional")).lower() == "true" or declared.get("default") is not None
+                if given.get(key) is None and not is_optional:
+                    raise Refused(
+                        400, "UserError", f"Required input '{key}' for component '{spec['name']}' not provided."
+                    )
+            for bound in BINDING.findall(str(given)):
+                name = bound.removeprefix("parent.inputs.")
+                if name != bound and name not in self._properties["inputs"]:
+                    raise Refused(
+                        400, "UserError", f"Required input '{name}' for pipeline '{self._name}' not provided."
+                    )
+
     def _input(self, given: dict[str, Any]) -> str:
-        if given["jobInputType"] == "literal":
+        # A literal or a binding has a value, data has an address. Steps and pipelines spell the type differently.
+        if "uri" not in given:
             return str(given["value"])
         address = str(given["uri"])
         if "/data/" in address and "/versions/" in address:
@@ -85,33 +108,55 @@ class Pipeline:
         }
         return list(TopologicalSorter(graph).static_order())
 
-    def _run_step(self, step: str) -> int:
+    def _run_step(self, step: str) -> str:
+        """Run a step, and return what went wrong, empty if nothing did."""
         spec, folder = self._specs[step], self._folder / step
         shutil.rmtree(folder, ignore_errors=True)
         code = self._arm.assets.resolve(spec["code"].removeprefix("azureml:"), "codes")["properties"]["codeUri"]
         shutil.copytree(self._arm.storage.at(code), folder / "code", ignore=shutil.ignore_patterns(".emulator"))
-        values = {
-            f"inputs.{key}": BINDING.sub(
-                lambda found: self._values[found[1]], str(given.get("value", given.get("uri")))
-            )
-            for key, given in (self._jobs[step].get("inputs") or {}).items()
-        }
-        for output in spec.get("outputs") or {}:
-            place = Path(self._values[f"parent.jobs.{step}.outputs.{output}"])
-            # A run that died may have left files.
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
-            values[f"outputs.{output}"] = str(place)
-        command = BINDING.sub(lambda found: quote(values[found[1]]), spec["command"])
+        values = self._given(step)
+        for output, declared in (spec.get("outputs") or {}).items():
+            values[f"outputs.{output}"] = self._values[f"parent.jobs.{step}.outputs.{output}"]
+            self._mount(Path(values[f"outputs.{output}"]), declared["type"])
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
-            return subprocess.run(
-                bound_to_parent(["bash", "-c", command]),
+            for key, declared in (spec.get("inputs") or {}).items():
+                place = values.get(f"inputs.{key}")
+                if place and declared["type"] not in LITERALS and not self._is_there(Path(place)):
+                    log.write(not_found(key, place) + "\n")
+                    return f"cannot access its input '{key}'"
+            ended = subprocess.run(
+                bound_to_parent(["bash", "-c", BINDING.sub(lambda found: quote(values[found[1]]), spec["command"])]),
                 cwd=folder / "code",
                 env=self._environment(step),
                 stdout=log,
                 stderr=log,
                 check=False,
             ).returncode
+        return f"failed with exit code {ended}" if ended else ""
+
+    def _given(self, step: str) -> dict[str, str]:
+        """Return the values of a step's inputs: the given ones before the component's defaults."""
+        declared = self._specs[step].get("inputs") or {}
+        values = {f"inputs.{key}": str(each["default"]) for key, each in declared.items() if "default" in each}
+        return values | {
+            f"inputs.{key}": BINDING.sub(lambda found: self._values[found[1]], self._input(given))
+            for key, given in (self._jobs[step].get("inputs") or {}).items()
+        }
+
+    def _mount(self, place: Path, kind: str) -> None:
+        """Lay out an output: an empty folder, or the folder of a file that the step has to write."""
+        # A run that died may have left files.
+        shutil.rmtree(place, ignore_errors=True)
+        place.unlink(missing_ok=True)
+        if kind == "uri_file":
+            place.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            place.mkdir(parents=True)
+            self._mounted.add(place)
+
+    def _is_there(self, place: Path) -> bool:
+        """Return whether an input can be mounted. Blob storage has no empty folder, but a mounted output may be one."""
+        return place.is_file() or place in self._mounted or any(file.is_file() for file in place.rglob("*"))
 
     def _environment(self, step: str) -> dict[str, str]:
         return inherited() | {

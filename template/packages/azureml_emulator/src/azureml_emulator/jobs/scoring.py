@@ -12,6 +12,7 @@ from azureml_emulator.environment import inherited
 from azureml_emulator.files import log_tail
 from azureml_emulator.host.staging import seconds
 from azureml_emulator.jobs.batch_packages import missing
+from azureml_emulator.jobs.data_access import not_found
 from azureml_emulator.processes import bound_to_parent
 from azureml_emulator.services import Services
 from azureml_emulator.workspace import BLOB_STORE
@@ -30,7 +31,7 @@ class Scoring:
         given: the properties of the request: input, output, and settings that replace the deployment's.
 
     Raises:
-        Refused: there is not one input and at most one output, or the input does not exist.
+        Refused: there is not one input and at most one output, or the input was never registered.
     """
 
     def __init__(self, arm: Services, job: str, deployment: dict[str, Any], given: dict[str, Any]):
@@ -41,7 +42,8 @@ class Scoring:
             raise Refused(400, "UserError", "A model deployment takes one input, a folder or file, and one output.")
         replaced = {key: value for key, value in given.items() if key in deployment and value is not None}
         self._known = deployment | replaced
-        self._files = self._listed(next(iter(inputs.values()))["uri"])
+        self._input, data = next(iter(inputs.items()))
+        self._place = arm.path_of(data["uri"])
 
     def run(self) -> str:
         """Score, and return the job's final status."""
@@ -52,7 +54,9 @@ class Scoring:
         self._folder.mkdir(parents=True)
         if lacking := missing(self._arm.assets.environment(self._deployment["environmentId"])):
             log.write_text(lacking, encoding="utf-8")
-            return self._failed(step, log)
+            return self._fail(step, self._failure(log))
+        if not self._files():
+            return self._fail(step, not_found(self._input, str(self._place)))
         settings.write_text(json.dumps(self._settings(step)), encoding="utf-8")
         with log.open("w", encoding="utf-8") as stream:
             code = subprocess.run(
@@ -64,12 +68,14 @@ class Scoring:
                 check=False,
             ).returncode
         if code:
-            return self._failed(step, log)
+            return self._fail(step, self._failure(log))
         self._arm.jobs.put_run(step, "Completed")
         return "Completed"
 
-    def _failed(self, step: str, log: Path) -> str:
-        failure = f"Batch scoring failed. Its log, {log}, ends with:\n{log_tail(log)}"
+    def _failure(self, log: Path) -> str:
+        return f"Batch scoring failed. Its log, {log}, ends with:\n{log_tail(log)}"
+
+    def _fail(self, step: str, failure: str) -> str:
         self._arm.jobs.put_run(self._job, "Running", error=failure)
         self._arm.jobs.put_run(step, "Failed")
         return "Failed"
@@ -84,7 +90,7 @@ class Scoring:
         )
         return {
             "script": str(self._folder / "code" / configuration["scoringScript"]),
-            "files": self._files,
+            "files": self._files(),
             "mini_batch_size": known.get("miniBatchSize") or 10,
             "error_threshold": known.get("errorThreshold", -1),
             "max_retries": retry.get("maxRetries", 3),
@@ -100,13 +106,10 @@ class Scoring:
         shutil.copytree(source, home / source.name)
         return {"AZUREML_MODEL_DIR": str(home)} | (self._deployment.get("environmentVariables") or {})
 
-    def _listed(self, address: str) -> list[str]:
-        path = self._arm.path_of(address)
-        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-        found = [str(file) for file in files if ".emulator" not in file.parts]
-        if not found:
-            raise Refused(404, "UserError", f"There are no files to score in {address}.")
-        return found
+    def _files(self) -> list[str]:
+        place = self._place
+        files = [place] if place.is_file() else sorted(file for file in place.rglob("*") if file.is_file())
+        return [str(file) for file in files if ".emulator" not in file.parts]
 
     def _output(self, step: str) -> Path:
         """Return the output file: the one that the caller names, or the service's own."""
