@@ -76,7 +76,9 @@ def show_monitor(run: "MonitorRun") -> None:
         table = Table("feature", "metric", "value", "threshold", "", box=None, pad_edge=False)
         for found in signal.measurements:
             mark = "[red]✗[/]" if found.breached else "[green]✓[/]"
-            table.add_row(found.feature, found.metric, f"{found.value:.4g}", f"{found.threshold:.4g}", mark)
+            table.add_row(
+                found.feature or "all rows", found.metric, f"{found.value:.4g}", f"{found.threshold:.4g}", mark
+            )
         if signal.measurements:
             console.print(table)
         if signal.breached and not signal.alert_enabled:

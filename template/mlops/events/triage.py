@@ -40,6 +40,11 @@ KEYS = {
 }
 
 
+# Azure's data quality signal compares the window's rows with the reference's (azureml-assets,
+# `data_quality_metrics_joiner`), so it alerts on every busy day.
+ROW_COUNT = "RowCount"
+
+
 class Outcome(StrEnum):
     """The outcome of an event."""
 
@@ -90,6 +95,8 @@ class WorkspaceState:
     retrainings: Mapping[str, Retraining]
     rollouts: Mapping[str, str | None]
     now: datetime
+    beyond: frozenset[str] = frozenset()
+    """The metrics by which the signal of the event alerted, if they decide anything."""
 
 
 def triage(event_type: str, payload: object, project: Project, known: WorkspaceState) -> Decision:
@@ -141,6 +148,12 @@ def retraining_names(cause: str, tries: int = TRIES) -> tuple[str, ...]:
     return (name, *(f"{name}-{number}" for number in range(2, tries + 1)))
 
 
+def signal_of(event_type: str, payload: object) -> str:
+    """Return the signal of a breach, an empty text for any other event."""
+    values, problem = read_payload(payload, KEYS[DRIFT]) if event_type == DRIFT else ({}, "")
+    return "" if problem else values.get("signal", "")
+
+
 def triage_retraining(cause: str, project: Project, known: WorkspaceState) -> Decision:
     """Decide about a retraining that a person or the schedule requests; a person's project has no cool-down."""
     return _retrain(cause, "A retraining was requested.", project, known)
@@ -161,6 +174,11 @@ def _triage_drift(values: dict[str, str], project: Project, known: WorkspaceStat
         return _ignore(f"The monitor run is {values['status']}: only Completed and Failed are final.")
     if not values["signal"].lower().startswith(project.signal_prefix.lower()):
         return _ignore(f"The signal {values['signal']} belongs to another monitor.")
+    if known.beyond == {ROW_COUNT}:
+        return _ignore(
+            f"The signal {values['signal']} alerted only because the window has more rows than the reference: "
+            "Azure judges the number of rows as if it were a rate of errors."
+        )
     reason = f"The signal {values['signal']} broke its thresholds in the monitor run {values['root_run_id']}."
     return _retrain(values["root_run_id"], reason, project, known)
 

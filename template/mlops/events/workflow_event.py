@@ -18,11 +18,14 @@ from mlops.events.triage import (
     WorkspaceState,
     cause_of,
     retraining_names,
+    signal_of,
     triage,
     triage_deployment,
     triage_retraining,
 )
 from mlops.jobs.jobs import created_at, find, listed, status_of
+from mlops.monitoring.runs import metrics_beyond
+from mlops.monitoring.schedule import is_quality
 from mlops.registry import rollouts_of
 from mlops.settings import Settings
 from mlops.workspace import now
@@ -92,7 +95,11 @@ def decide(
     project = project_of(settings, environment)
     if message.name == "repository_dispatch":
         cause = cause_of(message.type, message.payload)
-        decision = triage(message.type, message.payload, project, read_state(client, project, cause))
+        known = read_state(client, project, cause)
+        signal = signal_of(message.type, message.payload)
+        if cause and signal and is_quality(signal):
+            known = replace(known, beyond=metrics_beyond(client, cause, signal))
+        decision = triage(message.type, message.payload, project, known)
         if decision.outcome in (Outcome.RETRAIN, Outcome.DEPLOY) and decision.outcome != wanted:
             return Decision(Outcome.IGNORE, f"{decision.reason} Another workflow handles this.")
         return decision

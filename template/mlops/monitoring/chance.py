@@ -1,5 +1,6 @@
 """The values of a monitor's metrics in one run of undrifted data, which chance alone causes."""
 
+import importlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -55,14 +56,14 @@ def attributions(signals: Mapping[str, Any], tables: Tables) -> dict[Group, floa
     ]
     if not names:
         return {}
-    from model.attribution import attribution_drift
-
+    # Only a project with such a signal has this module.
+    attribution = importlib.import_module("model.attribution")
     target = str(tables.target)
     features = [name for name in tables.reference if name not in (PREDICTION, target)]
     numerical = [name for name in features if tables.reference[name].dtype.kind == "f"]
     categorical = [name for name in features if name not in numerical]
     production = tables.production.assign(**{target: tables.production[PREDICTION]})
-    value = attribution_drift(tables.reference, production, target, numerical, categorical)
+    value = attribution.attribution_drift(tables.reference, production, target, numerical, categorical)
     return {} if value is None else {Group(name, "all", ATTRIBUTION): value for name in names}
 
 

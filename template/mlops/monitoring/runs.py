@@ -23,6 +23,7 @@ LOOKBACK = timedelta(days=2)
 DEPTH = 5
 RUNS = 300
 ROOTS = 25
+METRIC = re.compile(r'"metric_name":\s*"(\w+)"')
 # Azure's pattern for the names of a schedule's jobs.
 SCHEDULED = re.compile(r".+-\d{8}T\d{6}Z?")
 
@@ -45,6 +46,15 @@ def breaches(client: "MLClient", monitor: str, signal_prefix: str, now: datetime
             signal = text.partition("'")[2].partition("'")[0]
             if signal.lower().startswith(signal_prefix.lower()) and signal:
                 yield Breach(str(root.name), str(run.name), signal, status_of(run))
+
+
+def metrics_beyond(client: "MLClient", root: str, signal: str) -> frozenset[str]:
+    """Return the metrics by which a signal of a monitor's run alerted; none if no run of it has the tag."""
+    for run in descendants(client, root):
+        text = str((run.tags or {}).get(BREACH_TAG, ""))
+        if f"signal '{signal}'" in text:
+            return frozenset(METRIC.findall(text))
+    return frozenset()
 
 
 def roots(client: "MLClient", monitor: str, now: datetime) -> list[Any]:

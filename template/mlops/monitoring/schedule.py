@@ -37,6 +37,12 @@ def monitor_name() -> str:
     return str(read_yaml(monitor_file())["name"])
 
 
+def is_quality(signal: str) -> bool:
+    """Return whether a signal of the monitor measures data quality."""
+    signals = read_yaml(monitor_file())["create_monitor"]["monitoring_signals"]
+    return bool(signals.get(signal, {}).get("type") == "data_quality")
+
+
 def bound_definition(client: "MLClient", deployment: str, version: str) -> dict[str, Any]:
     """Return the monitor's YAML, bound to a deployment, its collected rows and the reference of a model version.
 

@@ -11,6 +11,10 @@ import pandas as pd
 from azureml_metrics.drift import METRICS_IN_YAML, Report, breaches, drift
 from azureml_metrics.quality import quality
 
+ROW_COUNT = "RowCount"
+DEFAULT_QUALITY_THRESHOLD = 0.5
+"""The threshold of a data type for which a monitor gives none."""
+
 # Of several metrics for one data type Azure uses the first of these.
 PRECEDENCE = {
     "numerical": (
@@ -110,7 +114,21 @@ Measured = tuple[list[Value], tuple[str, ...]]
 def compute(name: str, signal: Mapping[str, Any], tables: Tables) -> SignalResult:
     """Compute one signal of a monitor's YAML and compare it with its thresholds."""
     values, notes = measure(signal, tables, metrics_of(signal))
-    return SignalResult(name, signal["type"], tuple(compare(values, signal)), notes, bool(signal.get("alert_enabled")))
+    found = [*compare(values, signal)]
+    if signal["type"] == "data_quality":
+        found.append(row_count(signal, tables))
+    return SignalResult(name, signal["type"], tuple(found), notes, bool(signal.get("alert_enabled")))
+
+
+def row_count(signal: Mapping[str, Any], tables: Tables) -> Measurement:
+    """Compare the window's number of rows with the reference's, as if it were a rate of errors.
+
+    Azure adds the threshold of categorical features to the reference's own value, whatever the metric
+    (azureml-assets, `data_quality_metrics_joiner`).
+    """
+    given = signal["metric_thresholds"].get("categorical") or {"default": DEFAULT_QUALITY_THRESHOLD}
+    value, limit = float(len(tables.production)), len(tables.reference) + float(min(given.values()))
+    return Measurement("", "all", ROW_COUNT, value, limit, value > limit)
 
 
 def metrics_of(signal: Mapping[str, Any]) -> Metrics:

@@ -23,8 +23,18 @@ def in_order(data: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def join(inputs: pd.DataFrame, outputs: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of both sides that have the same correlation id."""
-    return inputs.merge(outputs, on=CORRELATION, suffixes=("_left", "_right"))
+    """Return the rows of both sides that have the same correlation id.
+
+    Raises:
+        ComponentFailedError: both have another column of one name, which Spark cannot write.
+    """
+    shared = sorted((set(inputs) & set(outputs)) - {CORRELATION})
+    if shared:
+        raise ComponentFailedError(
+            f"[COLUMN_ALREADY_EXISTS] The column `{shared[0]}` already exists. Consider to choose another name or "
+            "rename the existing column."
+        )
+    return inputs.merge(outputs, on=CORRELATION)
 
 
 def attribution(
