@@ -107,7 +107,7 @@ def send(tmp_path, *requests: pd.DataFrame, sender: str = SENDER) -> tuple[list[
 
 
 def joined(posted) -> pd.DataFrame:
-    """Return the rows of both collections, joined by correlation id and position."""
+    """Return the rows of both collections, joined by correlation id, position and identifier."""
     tables = {
         collection: pd.DataFrame(
             [
@@ -119,7 +119,7 @@ def joined(posted) -> pd.DataFrame:
         )
         for collection in ("model_inputs", "model_outputs")
     }
-    return tables["model_inputs"].merge(tables["model_outputs"], on="key", how="outer", validate="1:1")
+    return tables["model_inputs"].merge(tables["model_outputs"], on=["key", "row_id"], how="outer", validate="1:1")
 
 
 def wide(count: int, start: int = 0) -> pd.DataFrame:

@@ -110,8 +110,8 @@ def test_a_schedule_contains_only_ids_and_addresses(bound, variant):
 
 def test_components_are_registered_before_the_schedule_names_them(bound):
     for variant, names in {
-        "advanced": {"model_performance", "preprocess_production_data"},
-        "custom_data": {"preprocess_production_data"},
+        "advanced": {"attribution_drift", "model_performance"},
+        "custom_data": set(),
         "batch": {"preprocess_production_data"},
         "out_of_box": set(),
     }.items():
@@ -167,7 +167,7 @@ print(version_of(ROOT / "components" / "preprocess_production_data.yml"))
 
 
 def test_a_component_has_another_version_when_its_code_or_its_definition_changes(render):
-    project = render(monitor_type="custom_data")
+    project = render(endpoint_type="batch")
 
     def version():
         done = python(project, "-c", VERSION)

@@ -392,10 +392,11 @@ def test_named_deployment_scores_in_place_of_the_default(client, batch, project,
         client.batch_endpoints.invoke(batch.name, deployment_name="model-2")
 
 
-def test_empty_input_is_refused(client, batch):
+def test_empty_input_fails_the_job_and_no_input_is_refused(client, batch):
     nothing = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/nothing")
-    with pytest.raises(ResourceNotFoundError, match="no files"):
-        client.batch_endpoints.invoke(batch.name, input=nothing)
+    job = client.batch_endpoints.invoke(batch.name, input=nothing).name
+    with pytest.raises(RunFailedError, match=r"StreamAccess\.NotFound"):
+        follow(client, job)
     with pytest.raises(HttpResponseError, match="one input"):
         client.batch_endpoints.invoke(batch.name)
 

@@ -16,7 +16,8 @@ BROUGHT_BY = {
 }
 # Packages that no code imports: MLflow's plug-in for Azure, and mltable's engine.
 PLUGINS = {"azureml-mlflow", "azureml-dataprep-rslex"}
-GIVEN = {"model", "pyspark"} | sys.stdlib_module_names
+# Azure's Spark runtime has LightGBM (microsoft/synapse-spark-runtime, Synapse-Python311-CPU.yml).
+GIVEN = {"model", "pyspark", "lightgbm"} | sys.stdlib_module_names
 PIN = re.compile(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[^,;\s]+")
 # An upper limit in place of a pin: the lock has the version.
 LIMITS = {"setuptools<82"}

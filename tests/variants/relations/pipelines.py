@@ -154,7 +154,8 @@ def _custom(signal: dict[str, Any], component: dict[str, Any]) -> list[str]:
     declared = component.get("inputs", {}).keys()
     found = [f"gives {name}, which its component does not take" for name in sorted(given - declared)]
     found += [f"does not give {name}" for name in sorted(declared - given)]
-    measured = re.findall(r"--metric (\S+)", component.get("args", ""))
+    # A component measures the metric that it is told, or the one of its own name.
+    measured = re.findall(r"--metric (\S+)", component.get("args", "")) or [component.get("name")]
     return found + [
         f"has a threshold for {metric}, which is not measured" for metric in metrics if metric not in measured
     ]
