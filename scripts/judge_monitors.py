@@ -45,7 +45,7 @@ from typing import Any
 import yaml
 
 PINNED = "4b41f8ccbc01cf492767adc586ce1661c54c340a"
-RECORDED = Path(__file__).parents[1] / "tests" / "reference" / "monitoring"
+RECORDED = Path(__file__).absolute().parents[1] / "tests" / "reference" / "monitoring"
 COMPONENTS = "assets/model_monitoring/components"
 PATHS = "azureml://datastores/workspaceblobstore/paths/"
 OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
@@ -375,7 +375,7 @@ def quiet() -> Iterator[None]:
 
 def main() -> None:
     """Judge the named cases, or all."""
-    checkout = Path(sys.argv[1])
+    checkout = Path(sys.argv[1]).absolute()
     done = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if done.stdout.strip() not in (PINNED, ""):
         print(f"warning: the checkout is at {done.stdout.strip()}, not at {PINNED}")
@@ -383,6 +383,8 @@ def main() -> None:
         file.parent for file in RECORDED.glob("*/monitor.json")
     )
     with tempfile.TemporaryDirectory() as work:
+        # Some components write into the working directory, MLflow among them.
+        os.chdir(work)
         components = Components(checkout, Path(work))
         stand_in(components)
         session()

@@ -2,11 +2,13 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from azure_runs import run, verb
+from mlops.monitoring.schedule import next_start
 from projects import python
 
 PREPARE = """
@@ -106,6 +108,20 @@ def test_a_schedule_contains_only_ids_and_addresses(bound, variant):
     uris = re.findall(r'"(?:uri|componentId|preprocessingComponentId|modelId|deploymentId)": "([^"]*)"', text)
     assert uris
     assert [uri for uri in uris if not uri.startswith(("/subscriptions/", "azureml://datastores/"))] == []
+
+
+def test_a_schedule_starts_at_its_next_time_and_not_when_it_is_bound(bound):
+    (body,) = bound["out_of_box"][0].result
+    start = datetime.fromisoformat(body["properties"]["trigger"]["startTime"])
+    assert (start.hour, start.minute) == (3, 15)
+    assert timedelta(0) < start - datetime.now(UTC).replace(tzinfo=None) <= timedelta(days=1)
+
+
+@pytest.mark.parametrize(("now", "day"), [("2026-11-20T03:14", 20), ("2026-11-20T03:15", 21), ("2026-11-20T23:59", 21)])
+def test_the_next_time_is_later_today_or_tomorrow(now, day):
+    trigger = {"schedule": {"hours": 3, "minutes": 15}}
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert next_start(trigger, moment) == datetime(2026, 11, day, 3, 15)
 
 
 def test_components_are_registered_before_the_schedule_names_them(bound):

@@ -354,3 +354,29 @@ def test_an_error_of_azure_does_not_mean_that_no_retraining_exists(decisions, st
     assert result.code == 1, result.output
     assert "RETRAIN" not in result.stdout
     assert "Traceback" not in result.output
+
+
+TAGGED = """
+from azureml_emulator.events.event_grid import BREACH_TAG
+
+root = "monitor_20261120_root"
+text = {text!r}
+emulator.arm.jobs.put_run(root, "Completed", root=root)
+emulator.arm.jobs.put_run("signal", "Completed", parent=root, root=root)
+emulator.arm.jobs.put_run("evaluate", "Completed", parent="signal", root=root, tags={{BREACH_TAG: text}})
+"""
+ROWS, GAPS = '"metric_value":300.0,"metric_name":"RowCount"', '"metric_value":0.5,"metric_name":"NullValueRate"'
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"), [(ROWS, "IGNORE: .* more rows than the reference"), (f"{ROWS},{GAPS}", "RETRAIN: ")]
+)
+def test_an_alert_on_nothing_but_the_number_of_rows_retrains_nothing(render, tmp_path, metrics, said):
+    project, event = render(), tmp_path / "event.json"
+    payload = BREACH | {"signal": "diabetes_monitor_data_quality"}
+    event.write_text(json.dumps({"action": DRIFT, "client_payload": payload}), encoding="utf-8")
+    text = f"The signal 'diabetes_monitor_data_quality' has failed due to one or more features.\n['{{{metrics}}}']"
+    tagged = {"python": TAGGED.format(text=text)}
+    set_up, done = run(project, tmp_path / "state", tagged, verb("triage", "retrain", "--file", str(event)))
+    assert (set_up.code, done.code) == (0, 0), set_up.output + done.output
+    assert re.match(said, done.stdout), done.stdout

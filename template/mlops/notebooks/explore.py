@@ -9,7 +9,7 @@ import pandas as pd
 
 from azureml_metrics.columns import MetricsError
 from azureml_metrics.drift import ALERT_BELOW
-from azureml_metrics.signals import Tables, compute
+from azureml_metrics.signals import ROW_COUNT, Tables, compute
 from mlops.console import warn
 from mlops.data.collected import scored_rows
 from mlops.data.records import Warn
@@ -109,6 +109,7 @@ def _measure_signal(name: str, signal: Mapping[str, Any], tables: Tables) -> lis
             "alerts": found.breached and result.alert_enabled,
         }
         for found in result.measurements
+        if found.metric != ROW_COUNT
     ]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from projects import ROOT
 
-from azureml_metrics.signals import Tables, breach_tag, compute
+from azureml_metrics.signals import State, Tables, breach_tag, compute
 
 EVENT = ROOT / "tests" / "reference" / "events" / "breach_completed.json"
 SIGNAL = {"type": "data_drift", "features": ["a"], "alert_enabled": True}
@@ -34,7 +34,23 @@ def test_quality_rate_is_held_against_threshold_and_the_references_own_rate():
     half_empty = pd.DataFrame({"a": [1.0, None] * 50})
     signal = SIGNAL | {"type": "data_quality", "metric_thresholds": {"numerical": {"null_value_rate": 0.1}}}
     found = compute("s", signal, Tables(half_empty, half_empty))
-    assert [(each.threshold, each.breached) for each in found.measurements] == [(0.6, False)]
+    assert (found.measurements[0].threshold, found.measurements[0].breached) == (0.6, False)
+
+
+def test_metrics_of_a_data_type_have_the_lowest_of_their_thresholds():
+    half_empty = pd.DataFrame({"a": [1.0, None] * 50})
+    thresholds = {"numerical": {"null_value_rate": 0.9, "out_of_bounds_rate": 0.1}}
+    signal = SIGNAL | {"type": "data_quality", "metric_thresholds": thresholds}
+    found = compute("s", signal, Tables(half_empty.fillna(0.0), half_empty))
+    assert [each.metric for each in found.breached] == ["NullValueRate"]
+
+
+def test_more_rows_than_the_reference_are_tagged_but_no_alert():
+    rows = pd.DataFrame({"a": [1.0, 2.0] * 50})
+    signal = SIGNAL | {"type": "data_quality", "metric_thresholds": {"numerical": {"null_value_rate": 0.1}}}
+    more, fewer = (compute("s", signal, Tables(rows, window)) for window in (pd.concat([rows, rows]), rows[:50]))
+    assert (more.is_tagged, more.state, fewer.is_tagged) == (True, State.NO_ALERT, False)
+    assert '"metric_name":"RowCount"' in breach_tag(more)
 
 
 def test_breach_tag_reads_as_azures(tables):

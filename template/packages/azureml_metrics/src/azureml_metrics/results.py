@@ -46,7 +46,7 @@ class MonitorRun:
     @property
     def tags(self) -> dict[str, str]:
         """Return the tag text of each signal that alerts, as Azure's evaluate step sets it on its run."""
-        return {signal.name: breach_tag(signal) for signal in self.breached}
+        return {signal.name: breach_tag(signal) for signal in self.signals if signal.is_tagged}
 
 
 def to_json(run: MonitorRun) -> dict[str, Any]:

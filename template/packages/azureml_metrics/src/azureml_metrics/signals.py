@@ -15,6 +15,8 @@ ROW_COUNT = "RowCount"
 DEFAULT_QUALITY_THRESHOLD = 0.5
 """The threshold of a data type for which a monitor gives none."""
 
+MORE_ROWS = "The window has more rows than the reference. Azure sends a mail; no model is retrained."
+
 # Of several metrics for one data type Azure uses the first of these.
 PRECEDENCE = {
     "numerical": (
@@ -67,10 +69,19 @@ class SignalResult:
 
     @property
     def state(self) -> State:
-        """Return the state of the signal; a signal whose alerts are off never alerts."""
+        """Return the state of the signal; a signal whose alerts are off never alerts.
+
+        A window with more rows than the reference is no alert, although Azure tags its run and sends a mail.
+        """
         if not self.measurements:
             return State.NOT_MEASURED
-        return State.ALERT if self.breached and self.alert_enabled else State.NO_ALERT
+        is_beyond = any(found.metric != ROW_COUNT for found in self.breached)
+        return State.ALERT if is_beyond and self.alert_enabled else State.NO_ALERT
+
+    @property
+    def is_tagged(self) -> bool:
+        """Return whether Azure sets the tag of a breach, which raises an event."""
+        return bool(self.breached) and self.alert_enabled
 
     @property
     def reason(self) -> str:
@@ -117,6 +128,8 @@ def compute(name: str, signal: Mapping[str, Any], tables: Tables) -> SignalResul
     found = [*compare(values, signal)]
     if signal["type"] == "data_quality":
         found.append(row_count(signal, tables))
+        if found[-1].breached:
+            notes = (*notes, MORE_ROWS)
     return SignalResult(name, signal["type"], tuple(found), notes, bool(signal.get("alert_enabled")))
 
 

@@ -62,7 +62,7 @@ class MonitorJob:
                 problems.append(str(error))
                 result = _unmeasured(name, signal, str(error))
             status = "Failed" if result.state is State.NOT_MEASURED else "Completed"
-            tags = {BREACH_TAG: breach_tag(result)} if result.state is State.ALERT else {}
+            tags = {BREACH_TAG: breach_tag(result)} if result.is_tagged else {}
             self._arm.jobs.put_run(
                 step, status, parent=child, root=self._name, display="evaluate_metric_thresholds", tags=tags
             )

@@ -83,11 +83,13 @@ class Window:
     def bounds(self, data: Data) -> tuple[datetime, datetime]:
         """Return the start and the end of an input's window.
 
-        A window of one day begins at the monitor's last run, because people run it several times a day.
+        A window of one day begins at the monitor's last run, because people run it several times a day. So it excludes
+        what a rollout sent before the monitor was bound to the deployment. A longer window includes that, as in Azure.
         """
         size, offset = (isodate.parse_duration(given or "P0D").days for given in data["window"])
         shift = offset * DAY
-        return min(self.start, self.end - size * DAY) - shift, self.end - shift
+        start = min(self.start, self.end - size * DAY) if size > 1 else self.start
+        return start - shift, self.end - shift
 
     def _collected(self, data: Data) -> pd.DataFrame:
         """Return collected records in the form of Azure's own preprocessor: a row for each element of `data`."""
