@@ -188,6 +188,32 @@ def poll(target: Where = None) -> None:
 
 
 @app.command()
+def doctor(
+    job: Annotated[bool, typer.Option("--job", help="Also submit one small job, which looks around inside.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+    target: Where = None,
+) -> None:
+    """Look for what stands in the way, and name the remedy; it only reads, unless --job submits a job."""
+    from mlops.doctor.checks import CHECKS
+    from mlops.doctor.display import show_lines
+    from mlops.doctor.examination import examine
+    from mlops.doctor.lines import Outcome, presentable
+
+    client = connect(target)
+    found = examine(client, CHECKS)
+    if job:
+        from mlops.doctor.job import look_around
+        from mlops.jobs.display import show_steps
+        from mlops.jobs.watching import last_of
+
+        found += look_around(client, last_of if json else show_steps)
+    lines = presentable(found)
+    show_lines(lines, json)
+    if any(line.outcome is Outcome.PROBLEM for line in lines):
+        sys.exit(1)
+
+
+@app.command()
 def provision(dry_run: DryRun = False) -> None:
     """Deploy the Bicep; GITHUB_PRINCIPAL_ID names the identity that may train and deploy."""
     from mlops.azure.provision import provision
