@@ -202,11 +202,11 @@ def doctor(
     client = connect(target)
     found = examine(client, CHECKS)
     if job:
-        from mlops.doctor.job import look_around
+        from mlops.doctor.job import inside
         from mlops.jobs.display import show_steps
         from mlops.jobs.watching import last_of
 
-        found += look_around(client, last_of if json else show_steps)
+        found += examine(client, [inside(last_of if json else show_steps)])
     lines = presentable(found)
     show_lines(lines, json)
     if any(line.outcome is Outcome.PROBLEM for line in lines):

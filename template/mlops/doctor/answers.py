@@ -7,41 +7,41 @@ from typing import Any
 
 from mlops.doctor.lines import Line, not_known, ok, problem
 
-RIGHTS = "give the identity of the compute the role AzureML Data Scientist on the workspace"
-STORAGE = "give the identity of the compute the role Storage Blob Data Contributor on the workspace's storage account"
+RIGHTS = "Give the identity of the compute the role AzureML Data Scientist on the workspace"
+STORAGE = "Give the identity of the compute the role Storage Blob Data Contributor on the workspace's storage account"
 LOG = "the step's log has the whole error"
 # What each look was about, and what to do if it has no answer.
 LOOKS = {
     "plugin": ("packages of the job", "Add azureml-mlflow to environments/conda.yml and run `uv lock`"),
     "tracking": ("tracking server", "Add azureml-mlflow to environments/conda.yml: MLflow must log to the workspace"),
-    "metric": ("metric of the job", f"{RIGHTS[0].upper()}{RIGHTS[1:]}; {LOG}"),
+    "metric": ("metric of the job", f"{RIGHTS}; {LOG}"),
     "missing model": (
         "search for a model that does not exist",
         "Make `find_champion` in src/model/registry.py take this answer for no model, and send this line to the "
         "template's maintainers: until then a first training fails",
     ),
-    "data": ("labelled rows in the job", f"{STORAGE[0].upper()}{STORAGE[1:]}, and run `mlops data`; {LOG}"),
-    "table written": ("MLTable that the job writes", f"{STORAGE[0].upper()}{STORAGE[1:]}; {LOG}"),
+    "data": ("labelled rows in the job", f"{STORAGE}, and run `mlops data`; {LOG}"),
+    "table written": ("MLTable that the job writes", f"{STORAGE}; {LOG}"),
     "table read": ("MLTable that a step wrote", f"Compare the versions of mltable and pandas in uv.lock; {LOG}"),
-    "registered": ("model registered by a job", f"{RIGHTS[0].upper()}{RIGHTS[1:]}; {LOG}"),
+    "registered": ("model registered by a job", f"{RIGHTS}; {LOG}"),
     "found": (
         "tag that MLflow set",
-        "`register` in src/model/ marks its version by it: register models by hand until then",
+        "`mlops train` finds the version of a job by such a tag: send this line to the template's maintainers",
     ),
     "tag": (
         "tag that Azure's API set",
         "A rollout marks a failed version by such a tag, and the gate reads it by MLflow: set it by MLflow too, and "
         "send this line to the template's maintainers",
     ),
-    "loaded": ("model loaded by models:/", f"{STORAGE[0].upper()}{STORAGE[1:]}; {LOG}"),
+    "loaded": ("model loaded by models:/", f"{STORAGE}; {LOG}"),
     "deleted": ("model deleted by a job", "Archive it with `az ml model archive`: the look needs no other remedy"),
     "spark": ("versions of Spark", f"Choose another `runtime_version` in the monitor's YAML; {LOG}"),
     "contract": (
         "code in Spark",
         "`code` in components/ must be the folder ../src: the components read src/model/contract.yml beside their code",
     ),
-    "file system": ("file system of Spark", f"{STORAGE[0].upper()}{STORAGE[1:]}; {LOG}"),
-    "rows": ("production rows in Spark", f"{STORAGE[0].upper()}{STORAGE[1:]}; {LOG}"),
+    "file system": ("file system of Spark", f"{STORAGE}; {LOG}"),
+    "rows": ("production rows in Spark", f"{STORAGE}; {LOG}"),
 }
 NO_MODEL = ("RESOURCE_DOES_NOT_EXIST", "0 versions, no error")
 

@@ -12,6 +12,7 @@ from mlops.data.assets import newest_version
 from mlops.data.collected import FOLDER
 from mlops.doctor.answers import Expected, lines_of
 from mlops.doctor.deployment import newest_hour
+from mlops.doctor.examination import Check
 from mlops.doctor.lines import Line, not_known, ok, problem
 from mlops.errors import RunFailedError, WrongInputError
 from mlops.jobs.jobs import download_output, prepare, submit
@@ -32,6 +33,11 @@ BY_AZURE = "tag by Azure's API"
 LOG = "Open the log of the step in the studio (`Outputs + logs`), and search for its message in docs/troubleshooting.md"
 
 Show = Callable[[Iterable[Progress]], Progress]
+
+
+def inside(show: Show) -> Check:
+    """Return the check that runs the job; `show` goes through the job's progress and returns the last look."""
+    return Check("job that looks around", lambda client: look_around(client, show))
 
 
 def look_around(client: "MLClient", show: Show) -> list[Line]:

@@ -47,7 +47,12 @@ def look_at_schedule(client: "MLClient") -> Iterator[Line]:
     elif end and end < moment:
         yield problem(name, f"it ended at {_text(end)}", f"{REBIND}; the YAML has no `end_time`")
     else:
-        yield ok(name, f"next run {_text(_next_run(schedule.trigger, moment, start))}")
+        yield ok(
+            name,
+            f"next run {_text(_next_run(schedule.trigger, moment, start))}"
+            if _is_daily(schedule.trigger)
+            else "it is enabled",
+        )
     watched = deployment_of(schedule)
     if watched:
         yield from _watched(client, *watched)
@@ -191,6 +196,12 @@ def _next_run(trigger: Any, moment: datetime, start: datetime | None) -> datetim
     hours, minutes = (_first(getattr(times, name, None)) for name in ("hours", "minutes"))
     due = first.replace(hour=hours, minute=minutes, second=0, microsecond=0)
     return due if due >= first else due + timedelta(days=1)
+
+
+def _is_daily(trigger: Any) -> bool:
+    """Return whether a trigger is the one of this project's YAML; the times of others are not computed."""
+    is_daily = str(getattr(trigger, "frequency", "")).lower() == "day" and getattr(trigger, "interval", None) == 1
+    return is_daily and bool(getattr(getattr(trigger, "schedule", None), "hours", None))
 
 
 def _first(given: Any) -> int:

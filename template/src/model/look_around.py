@@ -138,7 +138,7 @@ def register_model(name: str) -> str:
         mlflow.log_artifacts(str(files), "model")
         tags = {"job": os.environ.get("AZUREML_ROOT_RUN_ID", run.info.run_id)}
         version = mlflow.register_model(f"runs:/{run.info.run_id}/model", name, tags=tags)
-    return str(version.version)
+    return f"version {version.version}"
 
 
 def find_version(name: str, found: list[str]) -> str:
