@@ -9,7 +9,7 @@ from mlops.doctor.bound import Asset, bound_monitor, components_of, deployment_o
 from mlops.doctor.lines import Line, not_known, ok, problem
 from mlops.errors import RunFailedError
 from mlops.jobs.jobs import created_at, status_of
-from mlops.monitoring.runs import descendants, roots
+from mlops.monitoring.runs import descendants, mentions, roots
 from mlops.monitoring.schedule import monitor_name
 from mlops.paths import LABELLED_DATA, LABELS, read_yaml
 from mlops.refusals.explain import is_missing
@@ -142,7 +142,9 @@ def look_at_last_run(client: "MLClient") -> Iterator[Line]:
     if schedule is None:
         return
     looked_at, moment = "last run of the monitor", now(client)
-    runs = sorted(roots(client, monitor_name(), moment), key=lambda job: created_at(job) or moment)
+    # Without a run that names the monitor, the others may be of any pipeline.
+    named = [job for job in roots(client, monitor_name(), moment) if mentions(job, monitor_name())]
+    runs = sorted(named, key=lambda job: created_at(job) or moment)
     if not runs:
         yield _never_ran(looked_at, schedule, moment, is_local(client))
         return
