@@ -23,6 +23,7 @@ SLOWEST = (
     "test_loop",
     "test_notebooks",
     "test_updates",
+    "test_doctor",
     "test_training",
     "test_connection",
     "test_rollout_azure",

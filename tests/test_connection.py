@@ -48,7 +48,8 @@ def test_every_verb_that_acts_on_azure_is_tried():
         for command in cli.app.registered_commands
         if "target" in inspect.signature(command.callback).parameters
     ]
-    assert sorted(with_target) == sorted(VERBS)
+    # The tests of `doctor` have their own faults: it ends with lines instead of one sentence.
+    assert sorted(with_target) == sorted([*VERBS, "doctor"])
     assert list(Target) == ["local", "azure"]
 
 

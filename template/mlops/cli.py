@@ -93,7 +93,7 @@ def invoke(
 
 @app.command()
 def monitor() -> None:
-    """Build and register the data assets."""
+    """Run the monitor once, over the rows since its last run."""
     from mlops.display import show_monitor
     from mlops.monitoring.schedule import raise_if_not_measured, run_monitor
 
@@ -185,6 +185,32 @@ def poll(target: Where = None) -> None:
 
     for (event_type, _), decision in poll(connect(target), load_settings(), os.environ):
         console.print(f"{event_type}: {decision.outcome}: {escape(decision.reason)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(
+    job: Annotated[bool, typer.Option("--job", help="Also submit one small job, which looks around inside.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+    target: Where = None,
+) -> None:
+    """Look for what stands in the way, and name the remedy; it only reads, unless --job submits a job."""
+    from mlops.doctor.checks import CHECKS
+    from mlops.doctor.display import show_lines
+    from mlops.doctor.examination import examine
+    from mlops.doctor.lines import Outcome, presentable
+
+    client = connect(target)
+    found = examine(client, CHECKS)
+    if job:
+        from mlops.doctor.job import inside
+        from mlops.jobs.display import show_steps
+        from mlops.jobs.watching import last_of
+
+        found += examine(client, [inside(last_of if json else show_steps)])
+    lines = presentable(found)
+    show_lines(lines, json)
+    if any(line.outcome is Outcome.PROBLEM for line in lines):
+        sys.exit(1)
 
 
 @app.command()

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".azureml-local"
 
 PIPELINE = ROOT / "pipelines" / "ci_pipeline.yml"
+LOOK_AROUND = ROOT / "pipelines" / "look_around.yml"
 TRAINING_ENVIRONMENT = ROOT / "environments" / "training.yml"
 ONLINE_ENDPOINT = ROOT / "endpoints" / "online" / "endpoint" / "endpoint.yml"
 ONLINE_DEPLOYMENT = ROOT / "endpoints" / "online" / "deployment" / "deployment.yml"

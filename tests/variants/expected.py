@@ -67,6 +67,8 @@ CONDITIONS: dict[str, Condition] = {
     "components/preprocess_production_data.yml": only_batch,
     "src/model/preprocess_production_data.py": only_batch,
     "src/model/spark_tables.py": lambda values: advanced(values) or only_batch(values),
+    "src/model/look_around_spark.py": lambda values: advanced(values) or only_batch(values),
+    "components/look_around_spark.yml": lambda values: advanced(values) or only_batch(values),
     "components/attribution_drift.yml": advanced,
     "components/model_performance.yml": advanced,
     "src/model/attribution.py": advanced,

@@ -1,7 +1,7 @@
 """Polls a job and its steps until the job ends, and retries transient faults."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,13 @@ def watch(client: "MLClient", name: str) -> Iterator[Progress]:
             if progress.status in ENDED:
                 return
         wait(pause)
+
+
+def last_of(looks: Iterable[Progress]) -> Progress:
+    """Wait for a job without showing it, and return the last look."""
+    for progress in looks:
+        last = progress
+    return last
 
 
 def ending(last: Progress) -> str:

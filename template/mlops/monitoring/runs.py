@@ -64,12 +64,12 @@ def roots(client: "MLClient", monitor: str, now: datetime) -> list[Any]:
     monitors, so its answer is checked: jobs that have the monitor's name, else those that may be a monitor's, up to 25.
     """
     of_schedule = list(_recent(listed(client, schedule=monitor), now))
-    named = [job for job in of_schedule if _mentions(job, monitor)]
+    named = [job for job in of_schedule if mentions(job, monitor)]
     if named:
         return named
     if of_schedule:
         return [job for job in of_schedule if _may_be_monitor(job)][:ROOTS]
-    return [job for job in _recent(listed(client), now) if _mentions(job, monitor)]
+    return [job for job in _recent(listed(client), now) if mentions(job, monitor)]
 
 
 def descendants(client: "MLClient", root: str) -> Iterator[Any]:
@@ -108,7 +108,7 @@ def _recent(jobs: Iterable[Any], now: datetime) -> Iterator[Any]:
             yield job
 
 
-def _mentions(job: Any, monitor: str) -> bool:
+def mentions(job: Any, monitor: str) -> bool:
     """Return whether a job's names, tags or properties contain a monitor's name."""
     texts = [job.name, _text(job, "display_name"), _text(job, "experiment_name")]
     texts += [*(_dictionary(job, "tags").values()), *(_dictionary(job, "properties").values())]

@@ -11,9 +11,14 @@ MLTABLE = "type: mltable\npaths:\n  - pattern: ./data/*.parquet\ntransformations
 def write_table(spark: "SparkSession", rows: "DataFrame", folder: str) -> None:
     """Write rows as Parquet with an MLTable file. Hadoop's file system supports the same addresses as Spark."""
     rows.write.mode("overwrite").parquet(f"{folder}/data")
-    file_system, path = _hadoop(spark, f"{folder}/MLTable")
-    stream = file_system.create(path, True)
-    stream.write(bytearray(MLTABLE, "utf-8"))
+    write_file(spark, f"{folder}/MLTable", MLTABLE)
+
+
+def write_file(spark: "SparkSession", address: str, text: str) -> None:
+    """Write a text file."""
+    files, path = _hadoop(spark, address)
+    stream = files.create(path, True)
+    stream.write(bytearray(text, "utf-8"))
     stream.close()
 
 
@@ -42,8 +47,13 @@ def read_table(spark: "SparkSession", folder: str) -> "DataFrame":
 
 def files_in(spark: "SparkSession", pattern: str) -> list[str]:
     """Return the files that match a path pattern."""
-    file_system, path = _hadoop(spark, pattern)
-    return [status.getPath().toString() for status in file_system.globStatus(path) or []]
+    files, path = _hadoop(spark, pattern)
+    return [status.getPath().toString() for status in files.globStatus(path) or []]
+
+
+def file_system(spark: "SparkSession", address: str) -> Any:
+    """Return Hadoop's file system of an address."""
+    return _hadoop(spark, address)[0]
 
 
 def _hadoop(spark: "SparkSession", address: str) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from variants.relations.relation import Files, beside, parsed, relation, under
-from variants.validators.required_keys import SIZE
+from variants.validators.required_keys import SIZE, SPARK_SIZE
 
 BINDING = re.compile(r"\$\{\{(?P<path>[\w.]+)\}\}")
 USED = re.compile(r"\$\{\{(inputs|outputs)\.(\w+)\}\}")
@@ -47,8 +47,9 @@ def _step(
     if job.get("type") != component["type"]:
         found.append(f"is not of type {component['type']} as its component")
     size = job.get("resources", {}).get("instance_type", "")
-    if size and not re.fullmatch(SIZE, size):
-        found.append(f"runs on {size}, which is not {SIZE}")
+    allowed = SPARK_SIZE if component["type"] == "spark" else SIZE
+    if size and not re.fullmatch(allowed, size):
+        found.append(f"runs on {size}, which is not {allowed}")
     declared = component.get("inputs", {})
     given = job.get("inputs", {})
     found += [f"gives no {name}" for name, of in declared.items() if name not in given and not of.get("optional")]

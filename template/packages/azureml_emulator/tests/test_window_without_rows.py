@@ -51,3 +51,6 @@ def test_every_kind_of_signal_bears_a_window_without_rows(tmp_path, others):
     window = "No data found for the given time window: 2026-11-20 09:00:00+00:00 to 2026-11-20 10:00:00+00:00"
     assert [name for name, each in found.items() if not each.reason.startswith(window)] == []
     assert arm.events.pending() is None
+    assert arm.documents.get("runs/run")["tags"] == {
+        "azureml.modelmonitor.error": "No data found for the given time window."
+    }

@@ -14,6 +14,9 @@ import yaml
 from azureml_emulator.errors import EmulatorError
 from azureml_emulator.files import write_text
 
+# MLflow's file store keeps the folder of a deleted version, in this stage.
+DELETED = "Deleted_Internal"
+
 
 @dataclass(frozen=True)
 class Version:
@@ -24,6 +27,7 @@ class Version:
     run: str
     files: Path
     tags: dict[str, str]
+    is_deleted: bool = False
 
 
 class MlflowStore:
@@ -38,7 +42,7 @@ class MlflowStore:
         return self._root.as_uri()
 
     def versions(self) -> Iterator[Version]:
-        """Yield every registered version, by model and number.
+        """Yield every registered version, deleted ones too, by model and number.
 
         Raises:
             EmulatorError: a file of the store is damaged.
@@ -56,7 +60,8 @@ class MlflowStore:
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
             source = Path(unquote(urlparse(content["source"]).path))
             tags = {tag.name: tag.read_text(encoding="utf-8") for tag in (file.parent / "tags").glob("[!.]*")}
-            return Version(content["name"], str(content["version"]), content["run_id"], source, tags)
+            is_deleted = content.get("current_stage") == DELETED
+            return Version(content["name"], str(content["version"]), content["run_id"], source, tags, is_deleted)
         except (KeyError, TypeError, yaml.YAMLError) as error:
             raise EmulatorError(
                 f"{file} is damaged: {error}. Delete its folder and train again; `rm -r .azureml-local` starts anew."

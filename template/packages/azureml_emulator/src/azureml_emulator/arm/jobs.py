@@ -187,14 +187,19 @@ class Jobs(Kind):
         self.documents.put(f"runs/{name}", run)
 
     def _shown(self, name: str, document: Document) -> Document:
-        """Return a job as REST shows it: failed, if its thread could not write how it ended, as on a full disk."""
+        """Return a job as REST shows it, with the tags of its run.
+
+        It has failed if its thread could not write how it ended, as on a full disk.
+        """
         thread = self._threads.get(name)
         if thread and not thread.is_alive() and document["properties"]["status"] == RUNNING:
             # Read again: the thread may have written it since.
             document = self.documents.get(f"jobs/{name}") or document
             if document["properties"]["status"] == RUNNING:
                 document = document | {"properties": document["properties"] | {"status": "Failed"}}
-        return {key: value for key, value in document.items() if key != "process"}
+        tags = (document["properties"].get("tags") or {}) | (self.documents.get(f"runs/{name}") or {}).get("tags", {})
+        shown = document | {"properties": document["properties"] | {"tags": tags}}
+        return {key: value for key, value in shown.items() if key != "process"}
 
     def _is_lost(self, document: Document) -> bool:
         """Return whether a job died with the process that did its work."""

@@ -63,10 +63,12 @@ class Models(Kind):
         return document
 
     def collect(self) -> None:
-        """Import the models that jobs have registered, with their files, into the workspace, and raise the events."""
+        """Import the models that jobs have registered, with their files, and raise the events; remove deleted ones."""
         folder = self.arm.storage.folder(self.workspace.artifact_container)
         for version in self.store.versions():
-            if self._take_over(version, folder):
+            if version.is_deleted:
+                self.documents.delete(f"models/{version.name}/versions/{version.version}")
+            elif self._take_over(version, folder):
                 event = model_registered(self.workspace.id, version.name, version.version, version.tags)
                 self.arm.events.put([event])
 

@@ -15,11 +15,13 @@ from azureml_emulator.answers import Refused
 from azureml_emulator.environment import inherited
 from azureml_emulator.files import log_tail
 from azureml_emulator.jobs.data_access import not_found
+from azureml_emulator.jobs.spark import ComponentFailedError, submit
 from azureml_emulator.processes import bound_to_parent
 from azureml_emulator.services import Services
 from azureml_emulator.workspace import BLOB_STORE
 
 BINDING = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
+SPARK = "spark"
 LITERALS = ("string", "number", "integer", "boolean")
 
 
@@ -39,7 +41,9 @@ class Pipeline:
             for step, job in self._jobs.items()
         }
         for spec in self._specs.values():
-            arm.assets.check(spec["environment"].removeprefix("azureml:"), "environments")
+            # The runtime of Spark brings its own packages.
+            if spec["type"] != SPARK:
+                arm.assets.check(spec["environment"].removeprefix("azureml:"), "environments")
         self._check_inputs()
         self.steps = self._order()
         self._mounted: set[Path] = set()
@@ -47,22 +51,31 @@ class Pipeline:
         self._place_outputs()
 
     def run(self) -> str:
-        """Run the steps up to the first that fails, and return the job's final status."""
+        """Run the steps, and return the job's final status.
+
+        After a failed step no other runs; with `continue_on_step_failure` those run that do not depend on it.
+        """
         # Import the models of an earlier pipeline whose process died before it could report them.
         self._arm.models.collect()
-        for number, step in enumerate(self.steps):
+        goes_on = bool((self._properties.get("settings") or {}).get("continue_on_step_failure"))
+        left_out: set[str] = set()
+        failures: list[str] = []
+        for step in self.steps:
+            if (failures and not goes_on) or self._needed(step) & left_out:
+                left_out.add(step)
+                self._arm.jobs.put_run(f"{self._name}-{step}", "Canceled")
+                continue
             self._arm.jobs.put_run(f"{self._name}-{step}", "Running")
             problem = self._run_step(step)
+            # A registered model is in the workspace at once, and not only when its job has ended.
+            self._arm.models.collect()
             self._arm.jobs.put_run(f"{self._name}-{step}", "Failed" if problem else "Completed")
             if problem:
+                left_out.add(step)
                 log = self._folder / step / "log.txt"
-                failure = f"The step '{step}' {problem}. Its log, {log}, ends with:\n{log_tail(log)}"
-                self._arm.jobs.put_run(self._name, "Running", error=failure)
-                for later in self.steps[number + 1 :]:
-                    self._arm.jobs.put_run(f"{self._name}-{later}", "Canceled")
-                return "Failed"
-        self._arm.models.collect()
-        return "Completed"
+                failures.append(f"The step '{step}' {problem}. Its log, {log}, ends with:\n{log_tail(log)}")
+                self._arm.jobs.put_run(self._name, "Running", error=failures[0])
+        return "Failed" if failures else "Completed"
 
     def _check_inputs(self) -> None:
         """Refuse a step that lacks an input which its component requires, or that is bound to a missing one."""
@@ -102,11 +115,12 @@ class Pipeline:
                 self._values[f"parent.jobs.{step}.outputs.{output}"] = str(self._arm.path(place))
 
     def _order(self) -> list[str]:
-        graph = {
-            step: {found.split(".")[2] for found in BINDING.findall(str(job.get("inputs"))) if ".jobs." in f".{found}"}
-            for step, job in self._jobs.items()
-        }
-        return list(TopologicalSorter(graph).static_order())
+        return list(TopologicalSorter({step: self._needed(step) for step in self._jobs}).static_order())
+
+    def _needed(self, step: str) -> set[str]:
+        """Return the steps whose outputs a step reads."""
+        bound = BINDING.findall(str(self._jobs[step].get("inputs")))
+        return {found.split(".")[2] for found in bound if ".jobs." in f".{found}"}
 
     def _run_step(self, step: str) -> str:
         """Run a step, and return what went wrong, empty if nothing did."""
@@ -118,6 +132,8 @@ class Pipeline:
         for output, declared in (spec.get("outputs") or {}).items():
             values[f"outputs.{output}"] = self._values[f"parent.jobs.{step}.outputs.{output}"]
             self._mount(Path(values[f"outputs.{output}"]), declared["type"])
+        if spec["type"] == SPARK:
+            return self._run_spark(spec, values, folder)
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             for key, declared in (spec.get("inputs") or {}).items():
                 place = values.get(f"inputs.{key}")
@@ -132,6 +148,16 @@ class Pipeline:
                 stderr=log,
                 check=False,
             ).returncode
+        return f"failed with exit code {ended}" if ended else ""
+
+    def _run_spark(self, spec: dict[str, Any], values: dict[str, str], folder: Path) -> str:
+        """Run a Spark step, which opens its inputs itself: nothing is mounted."""
+        with (folder / "log.txt").open("w", encoding="utf-8") as log:
+            try:
+                ended = submit(spec, values, folder / "code", log)
+            except ComponentFailedError as error:
+                log.write(f"{error}\n")
+                return "could not be started"
         return f"failed with exit code {ended}" if ended else ""
 
     def _given(self, step: str) -> dict[str, str]:

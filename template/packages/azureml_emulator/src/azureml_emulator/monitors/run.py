@@ -20,6 +20,8 @@ from azureml_metrics.results import MonitorRun, from_json, to_json
 from azureml_metrics.signals import SignalResult, State, Tables, breach_tag, compute
 
 RESULTS = "results.json"
+# Azure's preprocessor sets this tag of the root run (azureml-assets, `mdc_preprocessor_helper.py` and its callers).
+ERROR_TAG, NO_DATA_TAG = "azureml.modelmonitor.error", "No data found for the given time window."
 
 
 class MonitorJob:
@@ -50,18 +52,22 @@ class MonitorJob:
 
         A window without rows fails a signal on Azure too; the job's error names a component that failed.
         """
-        results, problems = [], []
+        results, problems, statuses = [], [], []
         for name, signal in self._signals.items():
             child, step = f"{self._name}-{name}", f"{self._name}-{name}-evaluate"
             self._arm.jobs.put_run(child, "Running")
+            # A component of a custom signal that judged nothing has completed.
+            fails = signal["type"] != "custom"
             try:
                 result = self._computed(name, signal)
             except NoDataError as error:
-                result = _unmeasured(name, signal, str(error))
+                fails, result = True, _unmeasured(name, signal, str(error))
+                self._arm.jobs.put_run(self._name, "Running", tags={ERROR_TAG: NO_DATA_TAG})
             except ComponentFailedError as error:
                 problems.append(str(error))
-                result = _unmeasured(name, signal, str(error))
-            status = "Failed" if result.state is State.NOT_MEASURED else "Completed"
+                fails, result = True, _unmeasured(name, signal, str(error))
+            status = "Failed" if fails and result.state is State.NOT_MEASURED else "Completed"
+            statuses.append(status)
             tags = {BREACH_TAG: breach_tag(result)} if result.is_tagged else {}
             self._arm.jobs.put_run(
                 step, status, parent=child, root=self._name, display="evaluate_metric_thresholds", tags=tags
@@ -74,7 +80,7 @@ class MonitorJob:
         self._arm.events.put(breaches(self._arm.workspace.id, self._name, run.tags))
         if problems:
             self._arm.jobs.put_run(self._name, "Running", error="\n".join(problems))
-        return "Failed" if any(result.state is State.NOT_MEASURED for result in results) else "Completed"
+        return "Failed" if "Failed" in statuses else "Completed"
 
     def _computed(self, name: str, signal: Signal) -> SignalResult:
         """Return the result of a signal, or why nothing could be measured.
