@@ -64,6 +64,7 @@ WRONG = [
     ({"retrain_cron": "0 24 * * *"}, "hour 0-23"),
     ({"retrain_cron": "*/0 4 1 * *"}, "(?i)cron"),
     ({"cool_down_hours": -1}, "A cool-down is"),
+    ({"monitor_type": "advanced", "label_delay_days": -1}, "A number of days is"),
     ({"monthly_budget": 0}, "A budget is"),
     ({"dataset": "titanic"}, CHOICE),
     ({"compute_size": "huge"}, CHOICE),

@@ -26,6 +26,7 @@ batch = _is("endpoint_type", online=False, batch=True, online_and_batch=True)
 only_batch = _is("endpoint_type", online=False, batch=True, online_and_batch=False)
 out_of_box = _is("monitor_type", out_of_box=True, advanced=False, custom_data=False)
 advanced = _is("monitor_type", out_of_box=False, advanced=True, custom_data=False)
+with_spark = _is("monitor_type", out_of_box=False, advanced=True, custom_data=True)
 custom_data = _is("monitor_type", out_of_box=False, advanced=False, custom_data=True)
 logic_app = _is("trigger", logic_app=True, function=False, scheduled=False)
 function = _is("trigger", logic_app=False, function=True, scheduled=False)
@@ -64,11 +65,11 @@ CONDITIONS: dict[str, Condition] = {
     "src/batch_score.py": batch,
     "endpoints/batch/monitor/*": only_batch,
     "endpoints/batch/*": batch,
-    "components/preprocess_production_data.yml": only_batch,
-    "src/model/preprocess_production_data.py": only_batch,
-    "src/model/spark_tables.py": lambda values: advanced(values) or only_batch(values),
-    "src/model/look_around_spark.py": lambda values: advanced(values) or only_batch(values),
-    "components/look_around_spark.yml": lambda values: advanced(values) or only_batch(values),
+    "components/preprocess_production_data.yml": with_spark,
+    "src/model/preprocess_production_data.py": with_spark,
+    "src/model/spark_tables.py": with_spark,
+    "src/model/look_around_spark.py": with_spark,
+    "components/look_around_spark.yml": with_spark,
     "components/attribution_drift.yml": advanced,
     "components/model_performance.yml": advanced,
     "src/model/attribution.py": advanced,
