@@ -38,7 +38,7 @@ def place(tmp_path, project):
     place = laptop(tmp_path / "state")
     arm = place.local.emulator.arm
     arm.deployments.quota = 0
-    for file in ("training", "inference"):
+    for file in ("training", "inference", "batch"):
         place.client.environments.create_or_update(load_environment(project / "environments" / f"{file}.yml"))
     arm.documents.put("models/m/versions/1", {"name": "1", "properties": {"modelUri": "none", "tags": {}}})
     arm.documents.put("batchEndpoints/e", {"name": "e", "properties": {}})
