@@ -1,6 +1,7 @@
 """Free text is rejected by the questions, or rendered unchanged into a project that passes every validator."""
 
 import json
+import re
 import tomllib
 from functools import cache
 from pathlib import PurePosixPath
@@ -79,6 +80,7 @@ TEXTS = {
     "workspace_name": (st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9-]{1,33}\Z") | ANY, EXISTING),
     "retrain_cron": (CRON | NO_CRON | ANY, {}),
     "poll_cron": (CRON | NO_CRON | ANY, {"trigger": "scheduled"}),
+    "label_delay_days": (st.integers(-3, 400), {"monitor_type": "advanced"}),
     "cool_down_hours": (st.integers(-3, 10**6), {}),
     "monthly_budget": (st.integers(-3, 10**9), {}),
 }
@@ -118,7 +120,9 @@ def leaves(value):
         value = [*value.keys(), *value.values()]
     if isinstance(value, list):
         return [leaf for part in value for leaf in leaves(part)]
-    return [value]
+    # A number of days is part of a duration, such as P7D.
+    days = re.fullmatch(r"P(\d+)D", value) if isinstance(value, str) else None
+    return [value, int(days[1])] if days else [value]
 
 
 PARSERS = {
